@@ -1,0 +1,254 @@
+"""Python values inside `google.protobuf.Any`, the way the bridge's hosts read and write them.
+
+An Any of the bridge holds JSON text, whatever its type_url says: a host sends arguments under
+the URL of StringValue and reads results without looking at the URL. Numbers keep their value
+(integers of any size, -0.0, 1.0 as a float), None is null, and a float that JSON lacks travels,
+when it stands alone, as the string "NaN", "Infinity" or "-Infinity".
+
+Nothing here shares state between threads that any of them writes.
+"""
+
+import json
+import json.encoder
+import math
+from collections.abc import Callable
+from typing import Any as AnyType
+from typing import Final, cast
+
+from ftbridge.wire.codec import DecodeError, Malformed, read_length
+from ftbridge.wire.messages import Any
+from ftbridge.wire.plain import Plain, marker, to_plain
+
+STRING_VALUE_URL: Final = "type.googleapis.com/google.protobuf.StringValue"
+"""What hosts write on arguments."""
+_TYPE_PREFIX: Final = "type.googleapis.com/snakepit."
+
+# The URLs of results by the type of the JSON value. Hosts know boolean, map, string, float and
+# list; the others are this project's, and no host looks.
+_URLS: Final[dict[type, str]] = {
+    bool: _TYPE_PREFIX + "boolean",
+    int: _TYPE_PREFIX + "integer",
+    float: _TYPE_PREFIX + "float",
+    str: _TYPE_PREFIX + "string",
+    list: _TYPE_PREFIX + "list",
+    dict: _TYPE_PREFIX + "map",
+    type(None): _TYPE_PREFIX + "null",
+}
+FLOAT_URL: Final = _URLS[float]
+BINARY_URL: Final = _TYPE_PREFIX + "binary"
+
+_SPECIAL_FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+# Longest run of digits that is read as an integer without the JSON scanner: 64 bits have 19.
+_SHORT_INTEGER: Final = 18
+
+
+# JSON text. `json.dumps` builds an encoder for each call; the C encoder and scanner behind it
+# keep no state between calls, so one of each serves all threads.
+
+
+def _make_encoder() -> Callable[[Plain], str]:
+    """A function from plain data to compact JSON; ValueError for NaN, infinities, huge integers."""
+    slow = json.JSONEncoder(
+        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+    )
+    try:
+        factory = cast("AnyType", json.encoder).c_make_encoder
+        text = json.encoder.encode_basestring
+        fast = factory(None, slow.default, text, None, ":", ",", False, False, False)
+        if "".join(fast({"a": [1, None]}, 0)) != '{"a":[1,null]}':
+            return slow.encode
+    except (AttributeError, TypeError):  # another Python, whose private encoder differs
+        return slow.encode
+
+    def encode(value: Plain) -> str:
+        return "".join(fast(value, 0))
+
+    return encode
+
+
+_encode_plain: Final = _make_encoder()
+_decoder: Final = json.JSONDecoder()
+_scan: Final = cast("Callable[[str, int], tuple[object, int]]", cast("AnyType", _decoder).scan_once)
+_quote: Final = json.encoder.encode_basestring
+
+
+def encode_json(value: AnyType) -> bytes:
+    """`value` as JSON text in UTF-8, compact.
+
+    Never fails for what the value holds: what JSON cannot carry is replaced as `plain.to_plain`
+    says (NaN inside containers by null, lone surrogates by U+FFFD, unknown types by markers). A
+    float alone that is not finite becomes a string.
+    """
+    kind = type(value)
+    if kind is str:
+        try:
+            return _quote(value).encode()
+        except UnicodeEncodeError:
+            return _encode_repaired(value)
+    if kind is int:
+        try:
+            return int.__repr__(value).encode()
+        except ValueError:  # longer than sys.set_int_max_str_digits() allows
+            return _encode_repaired(value)
+    if kind is float:
+        return _encode_float(value)
+    if kind is bool:
+        return b"true" if value else b"false"
+    if value is None:
+        return b"null"
+    return _encode_other(value)[0]
+
+
+def encode_value(value: object) -> Any:
+    """`value` as hosts send arguments: JSON under the URL of StringValue.
+
+    A float that is not finite goes under the float URL, or it would be read as a string. Never
+    fails for what the value holds, as `encode_json`; raw bytes become a marker, they belong into
+    `binary_parameters`.
+    """
+    kind = type(value)
+    if kind in _URLS and kind is not float:
+        return Any(type_url=STRING_VALUE_URL, value=encode_json(value))
+    text, kind = _encode_other(value)
+    special = kind is float and text.startswith(b'"')
+    return Any(type_url=FLOAT_URL if special else STRING_VALUE_URL, value=text)
+
+
+def to_result(value: object) -> tuple[Any | None, bytes]:
+    """`value` as a tool's result: (`result`, `binary_result`) of an ExecuteToolResponse.
+
+    bytes, bytearray and memoryview travel raw, with no `result` beside them. Empty ones go as an
+    empty string, which is what the empty binary is to a host: an empty `binary_result` means none.
+    Everything else is JSON under the URL of its type. Never fails for what the value holds.
+    """
+    kind = type(value)
+    url = _URLS.get(kind)
+    if url is not None:
+        return Any(type_url=url, value=encode_json(value)), b""
+    if isinstance(value, bytes | bytearray | memoryview):
+        raw = bytes(value)
+        return (None, raw) if raw else (Any(type_url=BINARY_URL, value=b'""'), b"")
+    text, kind = _encode_other(value)
+    return Any(type_url=_URLS[kind], value=text), b""
+
+
+def _encode_other(value: object) -> tuple[bytes, type]:
+    """The JSON text of any value, and the type of the plain data that it was reduced to."""
+    try:
+        plain = to_plain(value)
+    except RecursionError:  # called when little of the stack was left
+        plain = marker(value)
+    if type(plain) is float:
+        return _encode_float(plain), float
+    try:
+        return _encode_plain(plain).encode(), type(plain)
+    except ValueError:  # UnicodeEncodeError is one
+        return _encode_repaired(value), type(plain)
+
+
+def _encode_repaired(value: object) -> bytes:
+    return _encode_plain(to_plain(value, repair=True)).encode()
+
+
+def _encode_float(value: float) -> bytes:
+    if math.isfinite(value):
+        return float.__repr__(value).encode()
+    if math.isnan(value):
+        return b'"NaN"'
+    return b'"Infinity"' if value > 0 else b'"-Infinity"'
+
+
+def decode_value(any: Any) -> object:
+    """The Python value in `any`, by the last part of its type name.
+
+    "float" and "integer" see to the type of a number, "binary" to that of an empty string; under
+    every other name the JSON counts. A StringValue that a generic client really packed is read as
+    its text, where it is not JSON. An Any with nothing in it is None.
+
+    Raises:
+        DecodeError: the content is not JSON.
+    """
+    raw = any.value
+    url = any.type_url
+    # Before the general way: short numbers are the commonest arguments.
+    if raw.isdigit() and len(raw) <= _SHORT_INTEGER and (raw[0] != 0x30 or len(raw) == 1):
+        value: object = int(raw)
+    else:
+        try:
+            text = raw.decode()
+            value, behind = _scan(text, 0)
+            if behind != len(text):
+                value = _decoder.decode(text)
+        except (StopIteration, ValueError, RecursionError):
+            value = _decode_odd(raw, url)
+    if url == STRING_VALUE_URL:
+        return value
+    return _coerced(value, url)
+
+
+def _decode_odd(raw: bytes, url: str) -> object:
+    """Everything rarer: surrounding white space, packed StringValues, no content, no JSON."""
+    if not raw and not url:
+        return None
+    try:
+        return _decoder.decode(raw.decode())
+    except UnicodeDecodeError as error:
+        failure = DecodeError("Any", "value", error.start, "JSON that is not valid UTF-8")
+    except json.JSONDecodeError as error:
+        failure = DecodeError("Any", "value", error.pos, f"not JSON ({error.msg})")
+    except RecursionError:
+        failure = DecodeError("Any", "value", 0, "JSON nested too deep")
+    except ValueError as error:  # an integer of more digits than sys.set_int_max_str_digits()
+        failure = DecodeError("Any", "value", 0, str(error))
+    if url.endswith("google.protobuf.StringValue"):
+        text = _packed_text(raw)
+        if text is not None:
+            return text
+    raise failure
+
+
+def _packed_text(raw: bytes) -> str | None:
+    """The text of a protobuf-encoded StringValue, or None when `raw` is something else."""
+    if not raw:
+        return ""
+    if raw[0] != 0x0A:
+        return None
+    try:
+        size, start = read_length(raw, 1, len(raw))
+        return raw[start:].decode() if start + size == len(raw) else None
+    except (Malformed, UnicodeDecodeError):
+        return None
+
+
+def _coerced(value: object, url: str) -> object:
+    name = url.rpartition("/")[2].rpartition(".")[2]
+    if name == "float":
+        if type(value) is int:
+            return _as_float(value)
+        if type(value) is str:
+            return _SPECIAL_FLOATS.get(value, value)
+    elif name == "integer":
+        if type(value) is float and value.is_integer():
+            return int(value)
+    elif name == "binary" and value == "":
+        return b""
+    return value
+
+
+def _as_float(value: int) -> float | int:
+    try:
+        return float(value)
+    except OverflowError:  # beyond 1.8e308: better exact than infinite
+        return value
+
+
+__all__ = [
+    "BINARY_URL",
+    "FLOAT_URL",
+    "STRING_VALUE_URL",
+    "decode_value",
+    "encode_json",
+    "encode_value",
+    "to_result",
+]
