@@ -6,6 +6,7 @@ import anything of ftbridge.
 """
 
 from collections import deque
+from typing import Any
 
 __all__ = ["RecentIds", "Stream"]
 
@@ -65,7 +66,7 @@ class Stream:
 
     def __init__(self, id: int, announced: bool, remaining: int | None = None) -> None:
         self.id = id
-        self.app: object | None = None
+        self.app: Any = None
         self.recv_closed = False
         self.send_closed = False
         self.reset = False

@@ -1,0 +1,132 @@
+"""gRPC's length-prefixed messages over DATA frames, with gzip and size limits.
+
+"Length-Prefixed-Message" of the gRPC over HTTP/2 specification: one byte compressed flag, four
+bytes length, message. No sockets, no calls.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Final
+
+from .status import RpcError, StatusCode
+
+PREFIX_BYTES: Final = 5
+_PREFIX: Final = struct.Struct(">BI")
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # 16: gzip header and trailer (zlib manual)
+_GZIP_LEVEL: Final = 6  # zlib's and grpc's default
+
+ENCODINGS: Final = (b"identity", b"gzip")
+
+
+def frame(message: bytes, *, limit: int, compress: bool = False) -> bytes:
+    """Prefix a message, compressing it first when asked and when that makes it smaller.
+
+    Raises:
+        RpcError: RESOURCE_EXHAUSTED when the message is longer than ``limit`` bytes.
+    """
+    size = len(message)
+    if size > limit:
+        raise RpcError(
+            StatusCode.RESOURCE_EXHAUSTED,
+            f"message to send has {size} bytes, the limit is {limit}; send it in parts or raise "
+            "max_send_bytes",
+        )
+    if compress:
+        squeezer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        small = squeezer.compress(message) + squeezer.flush()
+        if len(small) < size:
+            return _PREFIX.pack(1, len(small)) + small
+    return _PREFIX.pack(0, size) + message
+
+
+def decompress(data: bytes, *, limit: int) -> bytes:
+    """Gunzip one message without ever holding more than ``limit`` bytes of it.
+
+    Raises:
+        RpcError: INTERNAL for data that is not gzip, RESOURCE_EXHAUSTED past the limit.
+    """
+    inflater = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        message = inflater.decompress(data, limit + 1)
+    except zlib.error as exc:
+        raise RpcError(StatusCode.INTERNAL, f"message is not valid gzip: {exc}") from None
+    if len(message) > limit:
+        raise _too_long("more than that once decompressed", limit)
+    if not inflater.eof:
+        raise RpcError(StatusCode.INTERNAL, "gzip message ends in the middle")
+    return message
+
+
+def _too_long(size: int | str, limit: int) -> RpcError:
+    return RpcError(
+        StatusCode.RESOURCE_EXHAUSTED,
+        f"received message has {size} bytes, the limit is {limit}; send it in parts or raise "
+        "max_receive_bytes",
+    )
+
+
+class Assembler:
+    """Messages out of a stream's DATA payloads, whatever their boundaries.
+
+    Not thread-safe: it belongs to the thread that reads the connection.
+
+    Args:
+        limit: bytes of one message; the prefix alone is enough to refuse a longer one.
+        gzip: whether the sender announced ``grpc-encoding: gzip``.
+    """
+
+    __slots__ = ("_gzip", "_have", "_limit", "_need", "_parts")
+
+    def __init__(self, *, limit: int, gzip: bool) -> None:
+        self._limit = limit
+        self._gzip = gzip
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = PREFIX_BYTES
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held of a message that is not complete."""
+        return self._have
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages completed by ``data``.
+
+        Raises:
+            RpcError: RESOURCE_EXHAUSTED, INTERNAL for a flag or encoding that breaks the framing.
+        """
+        out: list[bytes] = []
+        self._parts.append(data)
+        self._have += len(data)
+        while self._have >= self._need:
+            whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            flag, size = _PREFIX.unpack_from(whole)
+            self._need = PREFIX_BYTES + size
+            if size > self._limit:
+                raise _too_long(size, self._limit)
+            if flag > 1:
+                raise RpcError(StatusCode.INTERNAL, f"compressed flag {flag} is neither 0 nor 1")
+            if flag and not self._gzip:
+                raise RpcError(
+                    StatusCode.INTERNAL, "compressed message without a grpc-encoding header"
+                )
+            if self._have < self._need:
+                self._parts = [whole]
+                break
+            message = whole[PREFIX_BYTES : self._need]
+            out.append(decompress(message, limit=self._limit) if flag else message)
+            rest = whole[self._need :]
+            self._parts = [rest] if rest else []
+            self._have = len(rest)
+            self._need = PREFIX_BYTES
+        return out
+
+    def finish(self) -> None:
+        """The sender is done. Raises `RpcError` (INTERNAL) when a message is incomplete."""
+        if self._have:
+            raise RpcError(
+                StatusCode.INTERNAL,
+                f"stream ended after {self._have} of {self._need} bytes of a message",
+            )
