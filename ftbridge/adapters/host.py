@@ -1,0 +1,365 @@
+"""Runs an adapter's tools: instances, lifecycle, arguments, async code, streams.
+
+Everything about a tool that can be known beforehand is worked out once, when the host is made, so
+that a call is a table look-up, one pass over its arguments and the tool. Must never import the
+wire or the transport: the bridge stands on this, not the other way round.
+"""
+
+import difflib
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from types import GeneratorType, MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ftlocks import ThreadLocal
+
+from ftbridge.adapters.arguments import ArgumentChecker
+from ftbridge.adapters.base import BUILD_CONFIG, BaseAdapter
+from ftbridge.adapters.chunks import StreamChunk, to_chunk
+from ftbridge.adapters.context import CURRENT, SessionContext
+from ftbridge.adapters.errors import (
+    HostClosedError,
+    MissingVariablesError,
+    StreamingToolError,
+    ThreadSafetyError,
+    ToolExitError,
+    ToolNotFoundError,
+)
+from ftbridge.adapters.threaded import ThreadSafeAdapter
+from ftbridge.adapters.tools import ToolDefinition, ToolInfo, collect_tools
+
+if TYPE_CHECKING:
+    from ftbridge.adapters.loops import HandlerLoop
+
+_EXITS: Final = (SystemExit, KeyboardInterrupt)
+
+
+class _Tool:
+    """A tool ready to be called. Immutable, shared by all threads."""
+
+    __slots__ = ("check", "function", "info", "only_streams", "required")
+
+    def __init__(self, definition: ToolDefinition) -> None:
+        self.info = definition.info
+        self.function: Callable[..., object] = definition.function
+        self.check = ArgumentChecker(definition.info).check
+        self.only_streams = definition.only_streams
+        self.required = definition.info.required_variables
+
+
+class AdapterHost:
+    """One adapter class, served.
+
+    A `BaseAdapter` gets a new instance for each request; a `ThreadSafeAdapter` has one for the
+    process, made by `open`. Every method may be called from any thread; what `open` did happens
+    before every call after it.
+
+    Args:
+        serialize: run one call at a time, under one lock; the way to serve an adapter that is not
+            safe for threads.
+        config: the operator's configuration, `self.config` of every instance.
+
+    Raises:
+        ThreadSafetyError: the class does not declare ``__thread_safe__ = True``, and ``serialize``
+            is false.
+        InvalidToolError: a declaration that cannot be served.
+    """
+
+    def __init__(
+        self,
+        adapter_class: type[BaseAdapter],
+        *,
+        serialize: bool = False,
+        config: Mapping[str, object] | None = None,
+    ) -> None:
+        name = adapter_class.__qualname__
+        if not serialize and not getattr(adapter_class, "__thread_safe__", False):
+            raise ThreadSafetyError(
+                f"{name} does not declare that its tools may run on several threads at once. "
+                f"If they may, write `__thread_safe__ = True` in class {name}; if not, serve it "
+                "with --serialize, which runs one call at a time"
+            )
+        self.adapter_class = adapter_class
+        self._tools = {
+            tool: _Tool(definition) for tool, definition in collect_tools(adapter_class).items()
+        }
+        self.tools: Mapping[str, ToolInfo] = MappingProxyType(
+            {tool: entry.info for tool, entry in self._tools.items()}
+        )
+        self._config = MappingProxyType(dict(config or {}))
+        self._shared = issubclass(adapter_class, ThreadSafeAdapter)
+        self._lock = threading.RLock() if serialize else None
+        self._execute_tool = getattr(adapter_class, "execute_tool", None)
+        self._by_keyword = self._execute_tool is not None and _takes_keywords(self._execute_tool)
+        self._initialize = getattr(adapter_class, "initialize", None)
+        self._cleanup = getattr(adapter_class, "cleanup", None)
+        # The shared default only sets the context variable that is set anyway.
+        self._sets_context = not self._shared or (
+            adapter_class.set_session_context is not BaseAdapter.set_session_context
+        )
+        self._instance: BaseAdapter | None = None
+        self._open = False
+        self._loops: ThreadLocal[HandlerLoop] | None = None
+        self._life_lock = threading.Lock()
+
+    # --- the process's life ---------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Make the shared instance and run its ``setup()``; nothing if that has been done.
+
+        Raises what the adapter's ``__init__`` or ``setup`` raises; the host then stays closed.
+        """
+        with self._life_lock:
+            if self._open:
+                return
+            if self._shared:
+                instance = self._build()
+                self._hook(instance, "setup")
+                self._instance = instance
+            self._open = True
+
+    def close(self) -> None:
+        """Run the shared instance's ``teardown()`` and close the event loops; once."""
+        with self._life_lock:
+            if not self._open:
+                return
+            self._open = False
+            instance, self._instance = self._instance, None
+            try:
+                if instance is not None:
+                    self._hook(instance, "teardown")
+            finally:
+                loops, self._loops = self._loops, None
+                for loop in loops.values() if loops is not None else ():
+                    loop.close()
+
+    def _build(self) -> BaseAdapter:
+        token = BUILD_CONFIG.set(self._config)
+        try:
+            return self.adapter_class()
+        finally:
+            BUILD_CONFIG.reset(token)
+
+    def _hook(self, instance: BaseAdapter, name: str) -> None:
+        hook = getattr(instance, name, None)
+        if hook is not None:
+            self._settle(hook(), SessionContext())
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def call(self, tool_name: str, arguments: dict[str, object], context: SessionContext) -> object:
+        """Run a tool and return what it returns.
+
+        Raises:
+            ToolNotFoundError, ToolArgumentError, MissingVariablesError, StreamingToolError: before
+                anything of the adapter has run.
+            ToolExitError: the tool tried to end the process.
+            ToolCancelledError: an async tool was cancelled, or ran into its deadline.
+            HostClosedError: not open.
+            Exception: whatever the tool or a hook of its raised.
+        """
+        tool = self._find(tool_name)
+        if tool is not None:
+            if tool.only_streams and self._execute_tool is None:
+                raise StreamingToolError(tool_name)
+            arguments = self._prepare(tool, arguments, context)
+        lock = self._lock
+        if lock is None:
+            return self._call(tool, tool_name, arguments, context)
+        with lock:
+            context.raise_if_cancelled()  # it may have waited long
+            return self._call(tool, tool_name, arguments, context)
+
+    def stream(
+        self, tool_name: str, arguments: dict[str, object], context: SessionContext
+    ) -> Iterator[StreamChunk]:
+        """Run a tool and yield its chunks; a plain result is one chunk.
+
+        Errors are `call`'s, raised by the first ``next``. Closing the generator closes the tool's
+        and then runs ``cleanup``. It belongs to the thread that iterates over it.
+        """
+        tool = self._find(tool_name)
+        if tool is not None:
+            arguments = self._prepare(tool, arguments, context)
+        lock = self._lock
+        if lock is None:
+            yield from self._stream(tool, tool_name, arguments, context)
+            return
+        with lock:
+            context.raise_if_cancelled()
+            yield from self._stream(tool, tool_name, arguments, context)
+
+    def _find(self, tool_name: str) -> _Tool | None:
+        """The tool; None when the adapter's own ``execute_tool`` is to decide."""
+        tool = self._tools.get(tool_name)
+        if tool is None and self._execute_tool is None:
+            near = difflib.get_close_matches(tool_name, self._tools, n=1)
+            offer = f"; did you mean {near[0]!r}?" if near else ""
+            raise ToolNotFoundError(tool_name, f"There is no tool {tool_name!r}{offer}")
+        return tool
+
+    def _prepare(
+        self, tool: _Tool, arguments: dict[str, object], context: SessionContext
+    ) -> dict[str, object]:
+        if tool.required:
+            missing = [
+                name
+                for name in tool.required
+                if name not in context.request_metadata
+                and name not in context.session_metadata
+                and name not in os.environ
+            ]
+            if missing:
+                raise MissingVariablesError(tool.info.name, missing)
+        return tool.check(arguments)
+
+    def _call(
+        self,
+        tool: _Tool | None,
+        tool_name: str,
+        arguments: dict[str, object],
+        context: SessionContext,
+    ) -> object:
+        token = CURRENT.set(context)
+        try:
+            instance = self._enter(context)
+            try:
+                if self._initialize is not None:
+                    self._settle(self._initialize(instance), context)
+                result = self._invoke(tool, tool_name, instance, arguments, context)
+                if result.__class__ in _PLAIN:
+                    return result
+                return self._finish(tool_name, result, context)
+            finally:
+                if self._cleanup is not None:
+                    self._settle(self._cleanup(instance), context)
+                if self._shared:
+                    cast("ThreadSafeAdapter", instance)._ft_tracker.__exit__(None, None, None)
+        except _EXITS as exc:
+            raise ToolExitError(tool_name, exc) from exc
+        finally:
+            CURRENT.reset(token)
+
+    def _stream(
+        self,
+        tool: _Tool | None,
+        tool_name: str,
+        arguments: dict[str, object],
+        context: SessionContext,
+    ) -> Iterator[StreamChunk]:
+        before = CURRENT.get()
+        CURRENT.set(context)
+        items: Any = None
+        try:
+            instance = self._enter(context)
+            try:
+                if self._initialize is not None:
+                    self._settle(self._initialize(instance), context)
+                result = self._invoke(tool, tool_name, instance, arguments, context)
+                if inspect.isawaitable(result):
+                    result = self._loop().run(result, context)
+                items = self._items(result, context)
+                for item in items:
+                    yield to_chunk(item)
+            finally:
+                try:
+                    if (close := getattr(items, "close", None)) is not None:
+                        close()
+                finally:
+                    if self._cleanup is not None:
+                        self._settle(self._cleanup(instance), context)
+                    if self._shared:
+                        cast("ThreadSafeAdapter", instance)._ft_tracker.__exit__(None, None, None)
+        except _EXITS as exc:
+            raise ToolExitError(tool_name, exc) from exc
+        finally:
+            CURRENT.set(before)
+
+    def _enter(self, context: SessionContext) -> BaseAdapter:
+        """The instance for a request, told about it."""
+        if self._shared:
+            instance = self._instance
+            if instance is None:
+                raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
+            cast("ThreadSafeAdapter", instance)._ft_tracker.__enter__()
+        else:
+            if not self._open:
+                raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
+            instance = self._build()
+        if self._sets_context:
+            instance.set_session_context(context)
+        return instance
+
+    def _invoke(
+        self,
+        tool: _Tool | None,
+        tool_name: str,
+        instance: BaseAdapter,
+        arguments: dict[str, object],
+        context: SessionContext,
+    ) -> object:
+        own = self._execute_tool
+        if own is not None:
+            if self._by_keyword:
+                return own(instance, tool_name=tool_name, arguments=arguments, context=context)
+            return own(instance, tool_name, arguments, context)
+        assert tool is not None
+        return tool.function(instance, **arguments)
+
+    def _finish(self, tool_name: str, result: object, context: SessionContext) -> object:
+        """What a unary call gives for anything that is not a plain value."""
+        if inspect.isawaitable(result):
+            result = self._loop().run(result, context)
+        if isinstance(result, GeneratorType):
+            result.close()
+            raise StreamingToolError(tool_name)
+        if inspect.isasyncgen(result):
+            raise StreamingToolError(tool_name)  # never started, so there is nothing to close
+        return result
+
+    def _items(self, result: object, context: SessionContext) -> Iterator[object]:
+        if isinstance(result, AsyncIterator):
+            return self._loop().stream(result, context)
+        if isinstance(result, Iterator):
+            return result
+        return iter((result,))
+
+    def _settle(self, result: object, context: SessionContext) -> None:
+        """Run an async hook to its end."""
+        if result is not None and inspect.isawaitable(result):
+            # Clean-up must run although the call is over, so the hook has a context of its own.
+            self._loop().run(cast("Awaitable[object]", result), SessionContext(context.session_id))
+
+    def _loop(self) -> "HandlerLoop":
+        """This thread's event loop."""
+        loops = self._loops
+        if loops is None:
+            loops = self._make_loops()
+        return loops.get()
+
+    def _make_loops(self) -> "ThreadLocal[HandlerLoop]":
+        from ftbridge.adapters.loops import HandlerLoop  # asyncio: only for those who use it
+
+        with _LOOPS_LOCK:
+            if self._loops is None:
+                self._loops = ThreadLocal(
+                    HandlerLoop, finalizer=HandlerLoop.close, name="event loops of async tools"
+                )
+            return self._loops
+
+
+def _takes_keywords(execute_tool: Callable[..., object]) -> bool:
+    """Whether an adapter's own ``execute_tool`` can be called as the incumbent's servers do."""
+    parameters = inspect.signature(execute_tool).parameters.values()
+    named = {p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
+    return {"tool_name", "arguments", "context"} <= named or any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters
+    )
+
+
+_LOOPS_LOCK: Final = threading.Lock()
+
+# Results that cannot be awaitable or iterators: nothing more to find out about them.
+_PLAIN: Final = frozenset({dict, list, str, int, float, bool, bytes, tuple, type(None)})

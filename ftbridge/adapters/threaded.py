@@ -1,0 +1,141 @@
+"""`ThreadSafeAdapter`: one instance that all handler threads share.
+
+A lock or a cache protects and serves only if all requests see the same one. The incumbent keeps
+them in per-request instances, where they do nothing; here the locks belong to the class and the
+instance to the process. Must never import the host.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from threading import RLock
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self, cast
+
+from ftlocks import ThreadLocal
+
+from ftbridge.adapters.base import BaseAdapter
+from ftbridge.adapters.context import CURRENT, SessionContext
+from ftbridge.adapters.errors import LockTimeoutError
+from ftbridge.adapters.tracking import RequestTracker
+
+# The lock that `acquire_lock()` takes when it is given no name.
+_DEFAULT_LOCK: Final = ""
+
+
+class _TimedLock:
+    """Takes a lock on entry, for at most `timeout` seconds."""
+
+    __slots__ = ("_label", "_lock", "_timeout")
+
+    def __init__(self, lock: AbstractContextManager[bool], label: str, timeout: float) -> None:
+        self._lock = lock
+        self._label = label
+        self._timeout = timeout
+
+    def __enter__(self) -> bool:
+        acquire: Callable[..., bool] = self._lock.acquire  # type: ignore[attr-defined]  # an RLock
+        if not acquire(timeout=self._timeout):
+            raise LockTimeoutError(
+                f"{self._label} was still held by another thread after {self._timeout:g} s"
+            )
+        return True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.__exit__(kind, error, trace)
+
+
+class ThreadSafeAdapter(BaseAdapter):
+    """Tools that run on many threads at once, on one shared instance.
+
+    `__init__` and `setup()` run once per process, `teardown()` once at its end; `initialize()` and
+    `cleanup()`, where defined, around every request, on the shared instance. Declare
+    `__thread_safe__ = True` in the subclass: without it a threaded server refuses the adapter.
+
+    What is written in `__init__` and only read afterwards needs no lock; what requests change does
+    (`acquire_lock()`); what a thread may keep to itself does not (`get_thread_local()`).
+    """
+
+    # Named locks of the concrete class, created on first use. Each subclass has its own.
+    _ft_locks: ClassVar[dict[str, AbstractContextManager[bool]]] = {_DEFAULT_LOCK: RLock()}
+    _ft_locals: ThreadLocal[dict[str, Any]]
+    _ft_tracker: RequestTracker
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._ft_locks = {_DEFAULT_LOCK: RLock()}
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        self = super().__new__(cls)
+        self._ft_locals = ThreadLocal(dict, name=f"{cls.__qualname__} thread-local storage")
+        self._ft_tracker = RequestTracker()
+        return self
+
+    @property
+    def session_context(self) -> SessionContext:
+        """The context of the request that this thread serves; None outside a request.
+
+        Setting it changes what the current request sees, and nothing after it.
+        """
+        return cast("SessionContext", CURRENT.get())
+
+    @session_context.setter
+    def session_context(self, context: SessionContext | None) -> None:
+        CURRENT.set(context)
+
+    def acquire_lock(
+        self, name: str | None = None, timeout: float | None = None
+    ) -> AbstractContextManager[bool]:
+        """A context manager that holds a lock of this adapter class: `with self.acquire_lock():`.
+
+        Reentrant. Each `name` is a lock of its own; all instances of the class share them.
+        `timeout` is in seconds; `LockTimeoutError` is raised on entry when it runs out.
+
+        Happens-before: leaving the block happens before the next entry of a block on the same
+        lock, so its writes are seen there. Not fair: a thread that leaves may enter again before
+        a waiting one.
+        """
+        lock = self._ft_locks.get(name or _DEFAULT_LOCK)
+        if lock is None:
+            lock = self._ft_locks.setdefault(name or _DEFAULT_LOCK, RLock())
+        if timeout is None:
+            return lock
+        return _TimedLock(lock, self._lock_label(name), timeout)
+
+    def _lock_label(self, name: str | None) -> str:
+        return (
+            f"Lock {name!r} of {type(self).__qualname__}"
+            if name
+            else (f"The lock of {type(self).__qualname__}")
+        )
+
+    def get_thread_local(self, key: str, default: Any = None) -> Any:
+        """This thread's value for `key`, or `default` (which is not stored)."""
+        return self._ft_locals.get().get(key, default)
+
+    def set_thread_local(self, key: str, value: Any) -> None:
+        """Keep `value` for this thread alone, until it is cleared or the thread ends."""
+        self._ft_locals.get()[key] = value
+
+    def clear_thread_local(self, key: str | None = None) -> None:
+        """Forget this thread's value for `key`, or all of this thread's values."""
+        values = self._ft_locals.get()
+        if key is None:
+            values.clear()
+        else:
+            values.pop(key, None)
+
+    def track_request(self, request_id: str | None = None) -> AbstractContextManager[object]:
+        """Count a piece of work of one's own among the requests of `get_stats()`.
+
+        `request_id` is accepted for adapters that pass one; the count needs none.
+        """
+        return self._ft_tracker
+
+    def get_stats(self) -> Mapping[str, int]:
+        """`total_requests`, `total_active_requests`, `active_threads` and `threads_seen`."""
+        return self._ft_tracker.statistics()
