@@ -1,0 +1,75 @@
+"""The session context of a call that came over the wire.
+
+Tools see cancellation and deadline through their context; here they are the call's. The link is
+pulled, not pushed: a context asks its call when it is asked, and hangs a callback on it only when
+a tool wants to be told, so that a small call pays nothing for being cancellable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ftbridge.adapters.context import SessionContext
+from ftbridge.rpc.method import Call
+
+CORRELATION_HEADER = "x-snakepit-correlation-id"
+"""Call metadata under which the Elixir host sends the id that ties a call to its log lines."""
+
+CORRELATION_KEY = "correlation_id"
+"""The same id in a request's own metadata, and in what a tool sees."""
+
+
+class CallContext(SessionContext):
+    """`SessionContext` whose deadline and cancellation are those of a gRPC call.
+
+    Also cancelled once the call has ended: what a tool left running in the background learns
+    that way that its result is of no use.
+    """
+
+    __slots__ = ("_call", "_linked")
+
+    def __init__(
+        self,
+        call: Call,
+        session_id: str,
+        request_metadata: Mapping[str, str],
+        session_metadata: Mapping[str, str],
+    ) -> None:
+        super().__init__(
+            session_id,
+            request_metadata,
+            session_metadata=session_metadata,
+            deadline=call.deadline,
+        )
+        self._call = call
+        self._linked = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the result is of no use any more: the caller cancelled, left or timed out."""
+        return self._call.cancelled or super().cancelled
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `ToolDeadlineError` or `ToolCancelledError` when the call should stop."""
+        if self._call.cancelled:
+            self.cancel()
+        super().raise_if_cancelled()
+
+    def add_cancel_callback(self, callback: Callable[[], object]) -> None:
+        """Have `callback()` run when the call is cancelled or ends, at once if it has.
+
+        It may run on a reactor thread: it must not raise or block.
+        """
+        super().add_cancel_callback(callback)
+        # Two threads may both get here and link twice; cancelling twice is the same as once.
+        if not self._linked:
+            self._linked = True
+            self._call.add_done_callback(self.cancel)
+
+
+def correlation_id(call: Call, request_metadata: Mapping[str, str]) -> str:
+    """The id from the call's header, else from the request's metadata, else an empty string."""
+    for key, value in call.invocation_metadata:
+        if key == CORRELATION_HEADER:
+            return value if isinstance(value, str) else ""
+    return request_metadata.get(CORRELATION_KEY, "")

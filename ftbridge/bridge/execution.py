@@ -1,0 +1,322 @@
+"""From a request to the tool and back: ``ExecuteTool`` and ``ExecuteStreamingTool``.
+
+This is the way every call takes, so it creates no function, takes no lock of its own and reads
+each field once. Whatever a tool raises ends its call only: in the answer to a unary call, in the
+status of a stream.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NoReturn
+
+from ftlocks import ShardedCounter
+
+from ftbridge.adapters.chunks import StreamChunk
+from ftbridge.adapters.errors import (
+    StreamingToolError,
+    ToolArgumentError,
+    ToolCancelledError,
+    ToolDeadlineError,
+    ToolNotFoundError,
+)
+from ftbridge.adapters.host import AdapterHost
+from ftbridge.rpc.method import Call
+from ftbridge.rpc.status import MAX_STATUS_MESSAGE_BYTES, RpcError, StatusCode
+from ftbridge.wire import messages
+from ftbridge.wire.values import decode_value, encode_json, encode_value, to_result
+
+from .context import CORRELATION_KEY, CallContext, correlation_id
+from .failures import failure_json
+from .sessions import InvalidSessionError, SessionQuotaError, SessionStore
+from .telemetry import TelemetryHub
+
+_log = logging.getLogger("ftbridge.bridge")
+
+STATUS_BUDGET_BYTES = MAX_STATUS_MESSAGE_BYTES - 64
+"""Room for a stream's structured error: below the cut, or it would no longer be valid JSON."""
+
+STREAM_ON_UNARY = {"error": "Streaming tool called on non-streaming endpoint."}
+"""What the stock worker returns, as a success, when a stream is asked for by ``ExecuteTool``."""
+
+PICKLE_FORMAT = "pickle"
+_FORMAT_KEY = "binary_format:"
+
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+class ParameterError(ValueError):
+    """A parameter could not be read, before any tool was looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionStatistics:
+    """Counts since the start; the parts are read one after the other, not at one instant."""
+
+    calls: int
+    failed_calls: int
+    streams: int
+    failed_streams: int
+    chunks: int
+
+
+class ToolExecutor:
+    """Runs the tools of one adapter for calls from the wire. Safe to use from any thread.
+
+    Args:
+        host: runs the adapter's lifecycle.
+        sessions: a session that a call names is created on its first use, as the stock workers
+            do by asking their host; a call without a session id runs without one.
+        telemetry: hears of every call's start and end.
+    """
+
+    def __init__(self, host: AdapterHost, sessions: SessionStore, telemetry: TelemetryHub) -> None:
+        self._host = host
+        self._sessions = sessions
+        self._telemetry = telemetry
+        self._calls = ShardedCounter()
+        self._failed_calls = ShardedCounter()
+        self._streams = ShardedCounter()
+        self._failed_streams = ShardedCounter()
+        self._chunks = ShardedCounter()
+
+    def statistics(self) -> ExecutionStatistics:
+        """What has been run so far."""
+        return ExecutionStatistics(
+            calls=self._calls.value(),
+            failed_calls=self._failed_calls.value(),
+            streams=self._streams.value(),
+            failed_streams=self._failed_streams.value(),
+            chunks=self._chunks.value(),
+        )
+
+    def execute(
+        self, request: messages.ExecuteToolRequest, call: Call
+    ) -> messages.ExecuteToolResponse:
+        """Run a tool that returns one value.
+
+        Returns:
+            The value; or, with ``success`` false, what the tool raised, whatever it raised.
+
+        Raises:
+            RpcError: the tool raised one; the call was cancelled or its deadline passed; no
+                session could be made.
+        """
+        started = time.perf_counter_ns()
+        self._calls.add(1)
+        telemetry = self._telemetry
+        tool_name = request.tool_name
+        correlation = correlation_id(call, request.metadata)
+        context = self._context(request, call, correlation)
+        listened = telemetry.active
+        if listened:
+            telemetry.tool_started(started, tool_name, request.session_id, correlation)
+        try:
+            value = self._host.call(tool_name, _arguments(request), context)
+            result, binary = to_result(value)
+        except BaseException as error:  # noqa: BLE001 - a tool's SystemExit ends its call only
+            self._failed_calls.add(1)
+            if listened:
+                telemetry.tool_ended(started, tool_name, request.session_id, correlation, error)
+            return self._failure(error, request, call, started)
+        if listened:
+            telemetry.tool_ended(started, tool_name, request.session_id, correlation)
+        return messages.ExecuteToolResponse(
+            success=True,
+            result=result,
+            binary_result=binary,
+            execution_time_ms=(time.perf_counter_ns() - started) // 1_000_000,
+        )
+
+    def stream(
+        self, request: messages.ExecuteToolRequest, call: Call
+    ) -> Iterator[messages.ToolChunk]:
+        """Run a tool and send what it yields; one that returns a value gives one chunk.
+
+        The last chunk sent is final: the tool's own, or an empty one if it marked none. The tool
+        goes on only as the chunks are taken, and ends when the iterator is closed.
+
+        Raises:
+            RpcError: INTERNAL with the structured error when the tool raises; NOT_FOUND and
+                INVALID_ARGUMENT, with the same, when it was never started; and as `execute`.
+        """
+        started = time.perf_counter_ns()
+        self._streams.add(1)
+        telemetry = self._telemetry
+        tool_name = request.tool_name
+        correlation = correlation_id(call, request.metadata)
+        context = self._context(request, call, correlation)
+        listened = telemetry.active
+        if listened:
+            telemetry.tool_started(started, tool_name, request.session_id, correlation)
+        failure: BaseException | None = None
+        chunks: Iterator[StreamChunk] | None = None
+        count = 0
+        final = False
+        try:
+            chunks = self._host.stream(tool_name, _arguments(request), context)
+            for chunk in chunks:
+                count += 1
+                final = final or chunk.is_final
+                yield messages.ToolChunk(
+                    chunk_id=f"{tool_name}-{count}",
+                    data=chunk_data(chunk.data),
+                    is_final=chunk.is_final,
+                    metadata=_chunk_metadata(chunk.metadata),
+                )
+            if not final:
+                yield messages.ToolChunk(chunk_id=f"{tool_name}-{count + 1}", is_final=True)
+        except GeneratorExit:
+            # The reader has gone; nobody is left to tell.
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
+            failure = error
+            self._failed_streams.add(1)
+            self._raise_status(error, request, call)
+        finally:
+            self._chunks.add(count)
+            if chunks is not None:
+                self._close(chunks, tool_name)
+            if listened:
+                telemetry.tool_ended(started, tool_name, request.session_id, correlation, failure)
+            # A local that holds its own frame's exception is a cycle that only the collector ends.
+            failure = None
+
+    def _context(
+        self, request: messages.ExecuteToolRequest, call: Call, correlation: str
+    ) -> CallContext:
+        metadata = request.metadata
+        if correlation:
+            metadata[CORRELATION_KEY] = correlation
+        session_id = request.session_id
+        if not session_id:
+            return CallContext(call, "", metadata, _NO_METADATA)
+        try:
+            session = self._sessions.ensure(session_id)
+        except SessionQuotaError as full:
+            # INTERNAL is what the Elixir host answers.
+            raise RpcError(StatusCode.INTERNAL, str(full)) from None
+        except InvalidSessionError as invalid:
+            raise RpcError(StatusCode.INVALID_ARGUMENT, str(invalid)) from None
+        return CallContext(call, session_id, metadata, session.metadata)
+
+    def _failure(
+        self,
+        error: BaseException,
+        request: messages.ExecuteToolRequest,
+        call: Call,
+        started: int,
+    ) -> messages.ExecuteToolResponse:
+        if isinstance(error, StreamingToolError):
+            return messages.ExecuteToolResponse(success=True, result=encode_value(STREAM_ON_UNARY))
+        _raise_if_over(error, call)
+        error = self._explain(error, request)
+        _log.debug("tool %r failed", request.tool_name, exc_info=error)
+        return messages.ExecuteToolResponse(
+            success=False,
+            error_message=failure_json(
+                error, tool_name=request.tool_name, session_id=request.session_id
+            ),
+            execution_time_ms=(time.perf_counter_ns() - started) // 1_000_000,
+        )
+
+    def _raise_status(
+        self, error: BaseException, request: messages.ExecuteToolRequest, call: Call
+    ) -> NoReturn:
+        _raise_if_over(error, call)
+        error = self._explain(error, request)
+        _log.debug("streaming tool %r failed", request.tool_name, exc_info=error)
+        if isinstance(error, ToolNotFoundError):
+            code = StatusCode.NOT_FOUND
+        elif isinstance(error, ToolArgumentError | ParameterError):
+            code = StatusCode.INVALID_ARGUMENT
+        else:
+            code = StatusCode.INTERNAL
+        details = failure_json(
+            error,
+            tool_name=request.tool_name,
+            session_id=request.session_id,
+            budget=STATUS_BUDGET_BYTES,
+        )
+        raise RpcError(code, details) from error
+
+    def _explain(self, error: BaseException, request: messages.ExecuteToolRequest) -> BaseException:
+        """A tool that a worker registered is known, and yet not found here: say why."""
+        if isinstance(error, ToolNotFoundError) and request.session_id:
+            session = self._sessions.get(request.session_id)
+            tool = None if session is None else session.tools.get(request.tool_name)
+            if tool is not None:
+                return ToolNotFoundError(
+                    request.tool_name,
+                    f"Tool {request.tool_name!r} is registered by worker {tool.worker_id!r}; "
+                    "the embedded host does not forward calls to workers: call the worker itself",
+                )
+        return error
+
+    def _close(self, chunks: Iterator[StreamChunk], tool_name: str) -> None:
+        close = getattr(chunks, "close", None)
+        if close is None:
+            return
+        try:
+            close()
+        except BaseException:  # noqa: BLE001 - the tool's clean-up; its stream is over either way
+            _log.exception("tool %r failed while its stream was closed", tool_name)
+
+
+def _arguments(request: messages.ExecuteToolRequest) -> dict[str, object]:
+    """The call's arguments by name; binary ones win over others of the same name."""
+    arguments: dict[str, object] = {}
+    for name, value in request.parameters.items():
+        try:
+            arguments[name] = decode_value(value)
+        except ValueError as unreadable:
+            raise ParameterError(f"parameter {name!r} cannot be read: {unreadable}") from None
+    if request.binary_parameters:
+        metadata = request.metadata
+        for name, data in request.binary_parameters.items():
+            if metadata and metadata.get(_FORMAT_KEY + name) == PICKLE_FORMAT:
+                raise ParameterError(
+                    f"binary parameter {name!r} is marked as {PICKLE_FORMAT}, which is refused: "
+                    "unpickling runs code of the sender's choice. Send plain bytes, without "
+                    f"{_FORMAT_KEY + name!r} in the metadata, and decode them in the tool"
+                )
+            arguments[name] = data
+    return arguments
+
+
+def _raise_if_over(error: BaseException, call: Call) -> None:
+    """Raise the status of a call that nobody waits for, or that the tool itself chose."""
+    if isinstance(error, RpcError):
+        raise error
+    if isinstance(error, ToolDeadlineError):
+        raise RpcError(StatusCode.DEADLINE_EXCEEDED, str(error)) from error
+    if isinstance(error, ToolCancelledError):
+        call.raise_if_cancelled()
+
+
+def chunk_data(data: object) -> bytes:
+    """Bytes of one chunk: none for None, bytes as they are, text as UTF-8, all else as JSON."""
+    if data is None:
+        return b""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace")
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    return encode_json(data)
+
+
+def _chunk_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    if not metadata:
+        return {}
+    # Tools put numbers here too, and text that UTF-8 cannot carry must not end the stream.
+    return {_utf8(key): _utf8(value) for key, value in metadata.items()}
+
+
+def _utf8(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
