@@ -125,6 +125,9 @@ def _string(value: object) -> object:
 
 
 def _list(value: object) -> object:
+    # Text and bytes are sequences too, and never what an author means by a list.
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        raise Mismatch(describe(value))
     return _subclass_instance(value, collections.abc.Sequence)
 
 

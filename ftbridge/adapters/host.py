@@ -116,7 +116,11 @@ class AdapterHost:
                 return
             if self._shared:
                 instance = self._build()
-                self._hook(instance, "setup")
+                try:
+                    self._hook(instance, "setup")
+                except BaseException:
+                    self._close_loops()
+                    raise
                 self._instance = instance
             self._open = True
 
@@ -131,9 +135,12 @@ class AdapterHost:
                 if instance is not None:
                     self._hook(instance, "teardown")
             finally:
-                loops, self._loops = self._loops, None
-                for loop in loops.values() if loops is not None else ():
-                    loop.close()
+                self._close_loops()
+
+    def _close_loops(self) -> None:
+        loops, self._loops = self._loops, None
+        for loop in loops.values() if loops is not None else ():
+            loop.close()
 
     def _build(self) -> BaseAdapter:
         token = BUILD_CONFIG.set(self._config)
@@ -233,10 +240,7 @@ class AdapterHost:
                     return result
                 return self._finish(tool_name, result, context)
             finally:
-                if self._cleanup is not None:
-                    self._settle(self._cleanup(instance), context)
-                if self._shared:
-                    cast("ThreadSafeAdapter", instance)._ft_tracker.__exit__(None, None, None)
+                self._leave(instance, context)
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
         finally:
@@ -262,16 +266,18 @@ class AdapterHost:
                     result = self._loop().run(result, context)
                 items = self._items(result, context)
                 for item in items:
-                    yield to_chunk(item)
+                    # Between two items the thread is its caller's, who may run another stream.
+                    CURRENT.set(before)
+                    try:
+                        yield to_chunk(item)
+                    finally:
+                        CURRENT.set(context)
             finally:
                 try:
                     if (close := getattr(items, "close", None)) is not None:
                         close()
                 finally:
-                    if self._cleanup is not None:
-                        self._settle(self._cleanup(instance), context)
-                    if self._shared:
-                        cast("ThreadSafeAdapter", instance)._ft_tracker.__exit__(None, None, None)
+                    self._leave(instance, context)
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
         finally:
@@ -283,14 +289,23 @@ class AdapterHost:
             instance = self._instance
             if instance is None:
                 raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
-            cast("ThreadSafeAdapter", instance)._ft_tracker.__enter__()
         else:
             if not self._open:
                 raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
             instance = self._build()
         if self._sets_context:
             instance.set_session_context(context)
+        if self._shared:  # last: from here on `_leave` is certain to run
+            cast("ThreadSafeAdapter", instance)._ft_tracker.begin()
         return instance
+
+    def _leave(self, instance: BaseAdapter, context: SessionContext) -> None:
+        try:
+            if self._cleanup is not None:
+                self._settle(self._cleanup(instance), context)
+        finally:
+            if self._shared:
+                cast("ThreadSafeAdapter", instance)._ft_tracker.end()
 
     def _invoke(
         self,

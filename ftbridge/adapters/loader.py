@@ -8,9 +8,14 @@ import importlib
 import os
 import sys
 from types import ModuleType
+from typing import Final
 
 from ftbridge.adapters.base import BaseAdapter
 from ftbridge.adapters.errors import AdapterLoadError
+from ftbridge.adapters.threaded import ThreadSafeAdapter
+
+# Modules of the base classes, which an adapter's module imports but does not offer.
+_BASES: Final = frozenset({BaseAdapter.__module__, ThreadSafeAdapter.__module__})
 
 
 def load_adapter(spec: str) -> type[BaseAdapter]:
@@ -35,7 +40,11 @@ def load_adapter(spec: str) -> type[BaseAdapter]:
     module = _import(spec, module_name)
     found = getattr(module, class_name, None)
     if found is None:
-        adapters = [name for name, value in vars(module).items() if _is_adapter(value)]
+        adapters = [
+            name
+            for name, value in vars(module).items()
+            if _is_adapter(value) and value.__module__ not in _BASES
+        ]
         near = difflib.get_close_matches(class_name, adapters or dir(module), n=1)
         offer = f"; did you mean {near[0]!r}?" if near else ""
         has = f" It defines: {', '.join(sorted(adapters))}." if adapters else ""
@@ -71,7 +80,7 @@ def _import(spec: str, module_name: str) -> ModuleType:
         raise AdapterLoadError(
             spec, f"{module_name} needs the module {missing!r}, which is not installed here"
         ) from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # a script without a `__main__` guard exits
         raise AdapterLoadError(
             spec, f"importing {module_name} failed: {type(exc).__name__}: {exc}"
         ) from exc

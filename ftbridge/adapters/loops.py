@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Final, cast
 
 from ftbridge.adapters.context import SessionContext
-from ftbridge.adapters.errors import ToolCancelledError
+from ftbridge.adapters.errors import AdapterError, HostClosedError, ToolCancelledError
 
 type _Tasks = set[asyncio.Task[Any]]
 
@@ -47,9 +47,8 @@ class HandlerLoop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_task_factory(_task_factory)
-        self._lock = (
-            Lock()
-        )  # held while the loop runs, so that a closing host does not pull it away
+        # Held while the loop runs, so that a closing host does not pull it away.
+        self._lock = Lock()
         self._retired = False
 
     def run(self, awaitable: Awaitable[object], context: SessionContext) -> object:
@@ -67,6 +66,9 @@ class HandlerLoop:
     def close(self) -> None:
         """Close the loop, now when it is idle, else as soon as its thread is done with it."""
         self._retired = True
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
         if self._lock.acquire(blocking=False):
             try:
                 self._loop.close()
@@ -82,28 +84,49 @@ class HandlerLoop:
         finish: bool,
     ) -> object:
         """Run a coroutine of a call to its end; with ``finish``, also end what the call started."""
+        if asyncio._get_running_loop() is not None:
+            coroutine.close()
+            raise AdapterError(
+                "An async tool runs on this thread already: await from it, do not call the host"
+            )
+        try:
+            with self._lock:
+                return self._drive(coroutine, context, tasks, finish=finish)
+        finally:
+            # After the lock: `close()` may have come since, and found it taken.
+            if self._retired:
+                self._close_if_idle()
+
+    def _drive(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        context: SessionContext,
+        tasks: _Tasks,
+        *,
+        finish: bool,
+    ) -> object:
         loop = self._loop
-        with self._lock:
-            token = _CALL_TASKS.set(tasks)
-            task = loop.create_task(coroutine)
-            stop = _Stop(loop, task)
-            remaining = context.time_remaining()
-            timer = None if remaining is None else loop.call_later(remaining, task.cancel)
-            context.add_cancel_callback(stop)
-            try:
-                return loop.run_until_complete(task)
-            except asyncio.CancelledError:
-                context.raise_if_cancelled()
-                raise ToolCancelledError("The tool was cancelled from inside") from None
-            finally:
-                context.remove_cancel_callback(stop)
-                if timer is not None:
-                    timer.cancel()
-                _CALL_TASKS.reset(token)
-                if finish and tasks:
-                    loop.run_until_complete(_end_tasks(tuple(tasks)))
-                if self._retired:
-                    loop.close()
+        if loop.is_closed():
+            coroutine.close()
+            raise HostClosedError("The host was closed while the call ran: its event loop is gone")
+        token = _CALL_TASKS.set(tasks)
+        task = loop.create_task(coroutine)
+        stop = _Stop(loop, task)
+        remaining = context.time_remaining()
+        timer = None if remaining is None else loop.call_later(remaining, task.cancel)
+        context.add_cancel_callback(stop)
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            context.raise_if_cancelled()
+            raise ToolCancelledError("The tool was cancelled from inside") from None
+        finally:
+            context.remove_cancel_callback(stop)
+            if timer is not None:
+                timer.cancel()
+            _CALL_TASKS.reset(token)
+            if finish and tasks:
+                loop.run_until_complete(_end_tasks(tuple(tasks)))
 
 
 class _Stop:

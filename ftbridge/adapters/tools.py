@@ -68,6 +68,9 @@ def collect_tools(adapter_class: type) -> dict[str, ToolDefinition]:
     for name in sorted(_attribute_names(adapter_class)):
         member = inspect.getattr_static(adapter_class, name)
         declaration = getattr(member, METADATA_ATTRIBUTE, None)
+        if declaration is None and isinstance(member, staticmethod | classmethod):
+            # The decorators went on in the other order: it is on the function inside.
+            declaration = getattr(member.__func__, METADATA_ATTRIBUTE, None)
         if isinstance(declaration, ToolMetadata):
             found[name] = _define(adapter_class, name, member, declaration)
     return found
