@@ -1,0 +1,242 @@
+"""Tests of ``tools.bench_lib``: reading reports, statistics, refusals. No timing."""
+
+import itertools
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
+from tests.tools.fake_machine import REPOSITORY
+from tools.bench_lib import h2load, machine, request, work
+from tools.bench_lib.control import LEAST_SCALING, Control
+from tools.bench_lib.errors import BenchError
+from tools.bench_lib.processes import running
+from tools.bench_lib.spread import Spread, ratios
+
+REPORT = """\
+starting benchmark...
+progress: 100% done
+
+finished in 131.91ms, 15162.24 req/s, 1.62MB/s
+requests: 2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 2000 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 218.94KB (224195) total, 21.55KB (22067) headers (space savings 90.15%), 154KB (158000) data
+                     min         max         mean         sd        +/- sd
+time for request:       81us      6.48ms      1.01ms       412us    83.40%
+"""  # noqa: E501  as h2load prints it
+LEAST = 79
+
+
+# --- h2load ---------------------------------------------------------------------------------------
+
+
+def test_a_report_is_read() -> None:
+    assert h2load.parse(REPORT) == h2load.Report(
+        rate=15162.24,
+        total=2000,
+        done=2000,
+        succeeded=2000,
+        failed=0,
+        errored=0,
+        timed_out=0,
+        ok=2000,
+        data_bytes=158000,
+    )
+
+
+@pytest.mark.parametrize("missing", ["finished", "requests", "status codes", "traffic"])
+def test_an_incomplete_report_is_refused(missing: str) -> None:
+    text = "".join(line for line in REPORT.splitlines(True) if not line.startswith(missing))
+    with pytest.raises(BenchError, match="no complete report"):
+        h2load.parse(text)
+
+
+def test_a_right_run_passes() -> None:
+    h2load.check(h2load.parse(REPORT), requests=2000, least_bytes=LEAST)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("0 failed", "1 failed"),
+        ("0 errored", "1 errored"),
+        ("0 timeout", "1 timeout"),
+        ("2000 done", "1999 done"),
+        ("2000 succeeded", "1999 succeeded"),
+        ("2000 2xx", "1999 2xx"),
+        ("2000 total", "1000 total"),
+    ],
+)
+def test_a_call_that_failed_fails_the_run(old: str, new: str) -> None:
+    report = h2load.parse(REPORT.replace(old, new))
+    with pytest.raises(BenchError, match="of 2000 calls"):
+        h2load.check(report, requests=2000, least_bytes=LEAST)
+
+
+def test_a_call_without_a_message_fails_the_run() -> None:
+    report = h2load.parse(REPORT.replace("(158000) data", f"({158000 - LEAST}) data"))
+    with pytest.raises(BenchError, match="error status"):
+        h2load.check(report, requests=2000, least_bytes=LEAST)
+
+
+def test_the_command_says_what_grpc_needs() -> None:
+    command = h2load.command(50051, Path("body"), requests=9, connections=4)
+    assert command[0] == "h2load"
+    assert command[-1] == "http://127.0.0.1:50051/snakepit.bridge.BridgeService/ExecuteTool"
+    pairs = list(itertools.pairwise(command))
+    for pair in (("-n", "9"), ("-c", "4"), ("-d", "body"), ("-H", "te: trailers")):
+        assert pair in pairs
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def test_a_framed_message_has_its_length() -> None:
+    assert request.framed(b"abc") == b"\0\0\0\0\3abc"
+
+
+def test_the_echo_request_carries_json() -> None:
+    read = pb.ExecuteToolRequest.FromString(request.echo_request().SerializeToString())
+    arguments = {name: json.loads(value.value) for name, value in read.parameters.items()}
+    assert work.echo(**arguments) == arguments
+
+
+def test_the_least_answer_leaves_out_the_time() -> None:
+    quick = pb.ExecuteToolResponse(success=True, binary_result=b"x" * 10)
+    slow = pb.ExecuteToolResponse(success=True, binary_result=b"x" * 10, execution_time_ms=7)
+    assert request.least_answer_bytes(slow) == 5 + quick.ByteSize() < 5 + slow.ByteSize()
+    assert slow.execution_time_ms == 7
+
+
+# --- statistics -----------------------------------------------------------------------------------
+
+
+def test_a_spread_is_the_median_and_the_range() -> None:
+    spread = Spread.of([3000.4, 1000, 2000])
+    assert spread == Spread(2000, 1000, 3000.4)
+    assert spread.format() == "2,000 (1,000..3,000)"
+    assert spread.as_json() == {"median": 2000, "min": 1000, "max": 3000.4}
+
+
+def test_no_figures_have_no_spread() -> None:
+    with pytest.raises(ValueError, match="no figures"):
+        Spread.of([])
+
+
+def test_ratios_are_built_inside_a_round() -> None:
+    # The machine was half as fast in the second round: each ratio is the same.
+    assert ratios([800, 400], [100, 50]) == [8, 8]
+
+
+@pytest.mark.parametrize(("values", "base"), [([1.0, 2.0], [1.0]), ([1.0], [0.0])])
+def test_ratios_that_mean_nothing_are_refused(values: list[float], base: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"compared|positive"):
+        ratios(values, base)
+
+
+# --- the control ----------------------------------------------------------------------------------
+
+
+def test_two_processes_that_take_as_long_as_one_scale() -> None:
+    control = Control.of([(1.0, 1.0), (1.0, 1.25), (1.0, 2.0)])
+    assert control.scalings == (2.0, 1.6, 1.0)
+    assert control.scales  # the median, on the limit: one disturbed repeat decides nothing
+    assert "no parallel figure" not in control.describe()
+
+
+def test_two_processes_that_take_twice_as_long_do_not_scale() -> None:
+    control = Control.of([(1.0, 2.0), (1.0, 1.9), (1.0, 1.0)])
+    assert control.scaling < LEAST_SCALING
+    assert not control.scales
+    assert "no parallel figure" in control.describe()
+
+
+# --- machine and work -----------------------------------------------------------------------------
+
+
+def test_the_processor_is_named() -> None:
+    assert machine.cpu_model("processor\t: 0\nmodel name\t: Fast One @ 2GHz\n") == "Fast One @ 2GHz"
+    assert machine.cpu_model("processor\t: 0\n") == platform.machine()
+
+
+def test_builds_that_differ_are_said_to() -> None:
+    free: dict[str, object] = {"python": "3.13.5", "pgo": False, "hpack": "4.2.0"}
+    twin = {**free, "grpcio": "1.85.1", "protobuf": "7.36.2 upb"}
+    head: dict[str, object] = dict.fromkeys(("cpu", "cores", "system", "commit"), "")
+    head |= {"load": 0.5, "free_threaded": free, "gil": twin}
+    assert "two different builds" not in "\n".join(machine.heading(head))
+    for difference in ({"pgo": True}, {"python": "3.13.0"}):
+        lines = machine.heading({**head, "gil": {**twin, **difference}})
+        assert "two different builds" in lines[-1]
+
+
+def test_a_missing_interpreter_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"tools/setup --gil.*--python"):
+        machine.interpreter(tmp_path / "python", tmp_path, free_threaded=True)
+
+
+def test_an_interpreter_of_the_other_build_is_refused(tmp_path: Path) -> None:
+    free_threaded = "free-threading" in sys.version
+    with pytest.raises(BenchError, match="not what --"):
+        machine.interpreter(Path(sys.executable), tmp_path, free_threaded=not free_threaded)
+
+
+def test_the_work_is_reproducible() -> None:
+    assert work.spin(0) == 1
+    assert work.spin(2) == (180 * 167 + 13) % 251
+    assert work.burn(5)["value"] == work.spin(5)
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+SERVER = """\
+import pathlib, sys
+pathlib.Path(sys.argv[2]).with_suffix(".new").write_text("1234")
+pathlib.Path(sys.argv[2]).with_suffix(".new").rename(sys.argv[2])
+sys.stdin.read()
+import signal
+signal.pause()
+"""
+
+
+def test_a_server_is_ended_with_the_block(tmp_path: Path) -> None:
+    script = "import os, pathlib; pathlib.Path('pid').write_text(str(os.getpid()))\n" + SERVER
+    command = (sys.executable, "-c", script)
+    with running(command, name="fake", root=tmp_path, life_seconds=30) as port:
+        assert port == 1234
+        pid = int((tmp_path / "pid").read_text())
+        assert Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_server_that_fails_to_start_says_why(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "raise SystemExit('no such adapter')")
+    with (
+        pytest.raises(BenchError, match=r"fake ended .* status 1: no such adapter"),
+        running(command, name="fake", root=tmp_path, life_seconds=30),
+    ):
+        pytest.fail("it never served")
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_names_the_way_out_when_there_is_no_twin(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    shutil.copy(REPOSITORY / "tools" / "bench", tools / "bench")
+    done = subprocess.run(
+        [str(tools / "bench"), "rpc"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 2
+    assert "./tools/setup --gil" in done.stderr

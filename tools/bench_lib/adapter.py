@@ -1,0 +1,31 @@
+"""The adapter that ftbridge serves in a benchmark.
+
+Its own, not the example's, so that the stock servers can run the very same functions.
+"""
+
+from typing import ClassVar
+
+from ftbridge import ThreadSafeAdapter, tool
+
+from . import work
+
+
+class BenchAdapter(ThreadSafeAdapter):
+    """`work`'s functions as tools, with no state: what is measured is the way to them."""
+
+    __thread_safe__: ClassVar[bool] = True
+
+    @tool
+    def echo(self, text: str, count: int) -> dict[str, object]:
+        """Two arguments in, a JSON object out."""
+        return work.echo(text, count)
+
+    @tool
+    def burn(self, iterations: int) -> dict[str, int]:
+        """A CPU-bound loop."""
+        return work.burn(iterations)
+
+    @tool
+    def about(self) -> dict[str, object]:
+        """What this server runs on."""
+        return work.about()

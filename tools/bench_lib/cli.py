@@ -1,0 +1,163 @@
+"""The command line of `tools/bench`: options in, a report on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import control, machine, rpc_bench, tools_bench
+from .contenders import OURS, field
+from .errors import BenchError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+AIM = 6.0
+"""Times stock grpcio sync that our server is to answer small calls: what the project promises."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a benchmark; the exit status: 0, or 1 where no figure could be had."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _ended)  # so that the servers are ended on the way out
+    try:
+        report = _rpc(options) if options.benchmark == "rpc" else _tools(options)
+    except BenchError as error:
+        print(f"tools/bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        print(json.dumps(report, indent=2))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options."""
+    top = argparse.ArgumentParser(
+        prog="tools/bench",
+        description="ftbridge against stock grpcio, side by side. Believe the ratios.",
+    )
+    benchmarks = top.add_subparsers(dest="benchmark", required=True)
+    rpc = benchmarks.add_parser(
+        "rpc", help="small ExecuteTool calls per second, by h2load", description=rpc_bench.__doc__
+    )
+    tools = benchmarks.add_parser(
+        "tools", help="CPU-bound tools at once against in turn", description=tools_bench.__doc__
+    )
+    rpc.add_argument("--requests", type=positive, default=20_000, help="in each run (20000)")
+    rpc.add_argument(
+        "--connections", type=counts, default=(1, 4), metavar="N,N", help="one run each (1,4)"
+    )
+    tools.add_argument("--calls", type=positive, default=8, help="at once (8)")
+    tools.add_argument(
+        "--iterations", type=positive, default=400_000, help="of the tool's loop (400000)"
+    )
+    for command, threads in ((rpc, 4), (tools, 8)):
+        command.add_argument("--rounds", type=positive, default=5, help="of all servers (5)")
+        command.add_argument(
+            "--threads", type=positive, default=threads, help=f"that run tools ({threads})"
+        )
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        command.add_argument(
+            "--python", type=Path, default=ROOT / ".venv/bin/python", help="free-threaded"
+        )
+        command.add_argument(
+            "--gil-python",
+            type=Path,
+            default=Path(sys.executable),
+            help="the GIL twin with grpcio (the Python that runs this command)",
+        )
+    return top
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Whole numbers from 1 on, between commas, each once."""
+    numbers = tuple(positive(part) for part in text.split(","))
+    if len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text} has a number twice")
+    return numbers
+
+
+def _rpc(options: argparse.Namespace) -> dict[str, object]:
+    head = _head(options)
+    if not head["h2load"]:
+        raise BenchError("h2load is missing: apt-get install nghttp2-client")
+    _say(
+        options,
+        f"load            {head['h2load']}: {options.requests} calls a run,"
+        f" {options.rounds} rounds, {options.threads} tool threads",
+    )
+    result = rpc_bench.run(
+        field(options.python, options.gil_python, threads=options.threads, aio=True),
+        rounds=options.rounds,
+        requests=options.requests,
+        connections=options.connections,
+        root=ROOT,
+        progress=_progress,
+    )
+    _say(options, *result.lines(), "")
+    for count in options.connections:
+        ratio = result.ratio(OURS, count).median
+        verdict = "reached" if ratio >= AIM else "missed"
+        _say(options, f"aim of {AIM:g} times, connections {count}: {verdict} ({ratio:.2f})")
+    return {"machine": head, "aim": AIM, "results": result.as_json()}
+
+
+def _tools(options: argparse.Namespace) -> dict[str, object]:
+    head = _head(options)
+    _progress("control: one process, then two")
+    before = control.measure(options.python, ROOT)
+    _say(options, f"control before  {before.describe()}")
+    result = tools_bench.run(
+        field(options.python, options.gil_python, threads=options.threads, aio=False),
+        rounds=options.rounds,
+        calls=options.calls,
+        iterations=options.iterations,
+        parallel=before.scales,
+        root=ROOT,
+        progress=_progress,
+    )
+    after = control.measure(options.python, ROOT)
+    _say(options, f"control after   {after.describe()}")
+    if not after.scales:
+        result = result.without_parallel()
+    _say(options, *result.lines())
+    return {
+        "machine": head,
+        "control": {"before": before.scaling, "after": after.scaling},
+        "parallel": result.parallel,
+        "results": result.as_json(),
+    }
+
+
+def _head(options: argparse.Namespace) -> dict[str, object]:
+    head = machine.describe(options.python, options.gil_python, ROOT)
+    _say(options, *machine.heading(head))
+    return head
+
+
+def _say(options: argparse.Namespace, *lines: str) -> None:
+    if not options.json:
+        for line in lines:
+            print(line, flush=True)
+
+
+def _progress(text: str) -> None:
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
+def _ended(*_: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)

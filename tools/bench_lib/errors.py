@@ -1,0 +1,5 @@
+"""The error that ends a benchmark with one line."""
+
+
+class BenchError(Exception):
+    """A figure could not be had, or would not mean anything; the text says why and the way out."""
