@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ftlocks import ThreadLocal
+
 from .naming import utf8_size
 
 if TYPE_CHECKING:
@@ -61,6 +63,10 @@ class SessionQuotaError(Exception):
         self.quota = quota
 
 
+MAX_RECENT = 256
+"""Sessions that one thread remembers; past it the thread starts anew."""
+
+
 class InvalidSessionError(ValueError):
     """The session's name or metadata breaks a bound."""
 
@@ -75,9 +81,10 @@ class Session:
         last_used: time of the last recorded use, on the store's clock; written by the store.
         tools: tools registered for this session. The mapping is never changed, only replaced as
             a whole by `ToolRegistry`, so a reader may keep iterating over the one it has.
+        closed: True once it has left the store.
     """
 
-    __slots__ = ("created_at", "last_used", "metadata", "session_id", "tools")
+    __slots__ = ("closed", "created_at", "last_used", "metadata", "session_id", "tools")
 
     def __init__(
         self, session_id: str, metadata: Mapping[str, str], created_at: int, now: float
@@ -87,6 +94,7 @@ class Session:
         self.created_at = created_at
         self.last_used = now
         self.tools: Mapping[str, RegisteredTool] = _NO_TOOLS
+        self.closed = False
 
     def __repr__(self) -> str:
         return f"Session({self.session_id!r}, {len(self.tools)} registered tools)"
@@ -136,6 +144,12 @@ class SessionStore:
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
+        # What this thread has looked up, and when it was last renewed then. Reading the
+        # shared table costs a lock on 3.13t whenever the key or the stamp was made by another
+        # thread (their reference counts are not yet shared), and all handlers would queue there.
+        self._recent: ThreadLocal[dict[str, tuple[Session, float]]] = ThreadLocal(
+            dict, name="recent sessions"
+        )
         self._touch_step = min(MAX_TOUCH_STEP_SECONDS, ttl / SWEEPS_PER_TTL)
         self._sweep_every = ttl / SWEEPS_PER_TTL
         self._next_sweep = clock() + self._sweep_every
@@ -158,14 +172,18 @@ class SessionStore:
 
     def get(self, session_id: str) -> Session | None:
         """The live session of that name, renewed; None when there is none or it has expired."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            return None
         now = self._clock()
-        if now - session.last_used < self._touch_step:
-            return session
+        recent = self._recent.get()
+        entry = recent.get(session_id)
+        if entry is not None and now - entry[1] < self._touch_step and not entry[0].closed:
+            return entry[0]
         with self._lock:
-            return self._renew(session_id, now)
+            session = self._renew(session_id, now)
+        if session is None:
+            recent.pop(session_id, None)
+        else:
+            _remember(recent, session)
+        return session
 
     def touch(self, session_id: str) -> bool:
         """Renew the session; False when there is none."""
@@ -178,10 +196,8 @@ class SessionStore:
             SessionQuotaError: it would have to be created and there is no room.
             InvalidSessionError: it would have to be created and the name is not acceptable.
         """
-        session = self._sessions.get(session_id)
-        if session is not None and self._clock() - session.last_used < self._touch_step:
-            return session
-        return self.create(session_id)
+        session = self.get(session_id)
+        return self.create(session_id) if session is None else session
 
     def create(self, session_id: str, metadata: Mapping[str, str] | None = None) -> Session:
         """Create the session, or renew and return the one that exists; its metadata stays.
@@ -216,6 +232,7 @@ class SessionStore:
             session = self._sessions.pop(session_id, None)
             if session is None:
                 return False
+            session.closed = True
             if now - session.last_used >= self._ttl:
                 self._expired += 1
                 return False
@@ -242,10 +259,11 @@ class SessionStore:
         session = self._sessions.get(session_id)
         if session is not None:
             if now - session.last_used >= self._ttl:
+                session.closed = True
                 del self._sessions[session_id]
                 self._expired += 1
                 session = None
-            else:
+            elif now - session.last_used >= self._touch_step:
                 session.last_used = now
         if now >= self._next_sweep:
             self._sweep(now)
@@ -256,9 +274,15 @@ class SessionStore:
         oldest = now - self._ttl
         expired = [name for name, s in self._sessions.items() if s.last_used <= oldest]
         for name in expired:
-            del self._sessions[name]
+            self._sessions.pop(name).closed = True
         self._expired += len(expired)
         return len(expired)
+
+
+def _remember(recent: dict[str, tuple[Session, float]], session: Session) -> None:
+    if len(recent) >= MAX_RECENT:
+        recent.clear()
+    recent[session.session_id] = (session, session.last_used)
 
 
 def _check(session_id: str, metadata: Mapping[str, str] | None) -> None:

@@ -35,6 +35,12 @@ class Pollable(Protocol):
         """The file is readable, writable or broken. Runs on the reactor's thread."""
 
 
+class Flushable(Protocol):
+    """What has output to send."""
+
+    def flush(self) -> None: ...
+
+
 class Expiring(Protocol):
     """What a reactor can time out."""
 
@@ -103,6 +109,9 @@ class Reactor:
         self._tasks: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._tick = tick
         self._stopping = False
+        # Connections whose output this thread is to send before it sleeps; see `flush_soon`.
+        self._dirty: deque[Flushable] = deque()
+        self._awake = False
         self.deadlines = Deadlines()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -119,6 +128,21 @@ class Reactor:
             os.eventfd_write(self._wake_fd, 1)
         except OSError:  # stopped: nobody is left to run it
             pass
+
+    def flush_soon(self, item: Flushable) -> bool:
+        """Have the reactor call ``item.flush()`` before it sleeps; False when it sleeps already.
+
+        While it is awake, answers of several handlers gather and leave in one system call; when
+        it sleeps, the handler sends its own, which is quicker than waking a thread for it.
+
+        The caller adds the item and then looks whether the reactor is awake; the reactor says
+        that it will sleep and then looks for items. The deque's internal lock, which both take in
+        between, orders the two, so that one of them always sees the other.
+        """
+        if not self._awake:
+            return False
+        self._dirty.append(item)
+        return self._awake
 
     def watch(self, item: Pollable, mask: int) -> None:
         """Start to report events of ``item`` to its ``on_ready``."""
@@ -155,20 +179,27 @@ class Reactor:
     def _run(self) -> None:
         watched = self._watched
         tasks = self._tasks
+        dirty = self._dirty
         next_tick = time.monotonic() + 1.0
         try:
             while not self._stopping:
                 wait = self.deadlines.next_wait(now := time.monotonic())
                 timeout = next_tick - now if wait is None else min(wait, next_tick - now)
+                self._awake = False
+                if self._flush_dirty():
+                    timeout = 0.0  # what has come meanwhile goes first, with what it leads to
                 try:
                     events = self._epoll.poll(max(0.0, timeout), _MAX_EVENTS)
                 except InterruptedError:
                     continue
+                self._awake = True
                 now = time.monotonic()
                 for fd, mask in events:
                     item = watched.get(fd)
                     if item is not None:
                         self._guarded(item.on_ready, mask, now)
+                        if dirty:
+                            self._flush_dirty()
                     elif fd == self._wake_fd:
                         os.eventfd_read(fd)
                 while tasks:
@@ -183,6 +214,18 @@ class Reactor:
         finally:
             self._epoll.close()
             os.close(self._wake_fd)
+
+    def _flush_dirty(self) -> bool:
+        """Send what handlers have left here; whether there was anything."""
+        dirty = self._dirty
+        found = False
+        while True:
+            try:
+                item = dirty.popleft()
+            except IndexError:
+                return found
+            found = True
+            self._guarded(item.flush)
 
     @staticmethod
     def _guarded(fn: Callable[..., None], *args: Any) -> None:
