@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ftbridge.rpc")
 
 _LENGTH = struct.Struct(">I")
-_SMALL_MESSAGE = 1 << 14
+SMALL_MESSAGE = 1 << 14
 """Responses up to one default HTTP/2 frame take the short way (one append, one system call)."""
 
 _SMALL_PREFIX = struct.Struct(">BI").pack
@@ -201,7 +201,7 @@ class ServerCall:
             and len(data) >= PREFIX_BYTES
             and data[0] == 0
             and _LENGTH.unpack_from(data, 1)[0] == len(data) - PREFIX_BYTES
-            and len(data) <= _SMALL_MESSAGE
+            and len(data) <= self._connection.server.max_small
         ):
             self._message = data[PREFIX_BYTES:]
             self.dispatch()
@@ -320,7 +320,13 @@ class ServerCall:
         size = len(message)
         limit = connection.server.options.max_send_bytes
         gzip = self._gzip
-        if self._headers_sent or self._trailing or gzip or size > _SMALL_MESSAGE:
+        if (
+            self._headers_sent
+            or self._trailing
+            or gzip
+            or size > SMALL_MESSAGE
+            or self._requests is not None  # `end` asks a caller who still sends to stop
+        ):
             self._send_message(message)
             self.end(StatusCode.OK, "", metadata=self._trailing)
             return
@@ -332,9 +338,8 @@ class ServerCall:
                 return
             self.done = True
             connection.h2.send_response(self._stream, RESPONSE_HEAD, data, TRAILERS_OK)
-            chunks = connection.take_if_writer()
-        if chunks:
-            connection.write(chunks)
+        if not connection.reactor.flush_soon(connection):
+            connection.flush()
         self._after_end()
 
     def _send_all(self, result: Iterator[Any]) -> None:
@@ -359,6 +364,8 @@ class ServerCall:
                     self._headers_sent = True
                     connection.h2.send_headers(self._stream, response_head((), gzip=gzip))
         if not connection.send_message(self._stream, data, self, ready=self._ready):
+            # The connection may be seen closed here before the reactor has told its calls.
+            self.on_cancelled("connection lost")
             self.raise_if_cancelled()
             raise RpcError(StatusCode.CANCELLED, "the call has ended")
 

@@ -26,8 +26,9 @@ from ftbridge.http2 import (
 )
 
 from .address import Address, format_peer, parse_address
-from .call import ServerCall
+from .call import SMALL_MESSAGE, ServerCall
 from .endpoint import Endpoint
+from .framing import PREFIX_BYTES
 from .head import RequestHead, parse_request
 from .method import Method, ServerOptions
 from .pool import ElasticPool, HandlerPool, default_threads
@@ -40,6 +41,7 @@ _BACKLOG = 1024
 _ACCEPTS_PER_TURN = 64  # so that a burst of connections does not hold up the open ones
 _DRAIN_PING = b"draining"
 _DRAIN_PING_SECONDS = 1.0  # for the answer; a peer that is slower sees the final GOAWAY late
+_UNWIND = 0.5  # seconds for handlers whose calls were given up to notice and return
 _MAX_STREAM_ID = 2**31 - 1
 _CORES_PER_REACTOR = 4
 
@@ -211,6 +213,8 @@ class NativeServer:
         if len(self.methods) != len(methods):
             raise ValueError("two methods have the same path")
         self.gzip = options.compression == "gzip"
+        # Bytes of a whole request, prefix included, that needs no assembling.
+        self.max_small = min(SMALL_MESSAGE, PREFIX_BYTES + options.max_receive_bytes)
         self.max_assembling = 2 * options.max_receive_bytes
         self.pool = HandlerPool(
             threads=options.threads or default_threads(), limit=options.queue_limit
@@ -226,6 +230,8 @@ class NativeServer:
         self._listener: _Listener | None = None
         self._stop_lock = threading.Lock()
         self._stopping = False
+        self._stop_due = 0.0  # monotonic seconds at which waiting for calls ends
+        self._listener_closed = threading.Event()
         self._stopped = threading.Event()
 
     def start(self) -> int:
@@ -242,28 +248,32 @@ class NativeServer:
         return self._stopped.wait(timeout)
 
     def stop(self, grace: float) -> None:
+        due = time.monotonic() + grace
         with self._stop_lock:
             first = not self._stopping
             self._stopping = True
+            # A later call may only shorten the time that an earlier one gave.
+            self._stop_due = due if first else min(due, self._stop_due)
         if not first:
             self._stopped.wait()
             return
-        deadline = time.monotonic() + grace
         self._reactors[0].call_soon(self._close_listener)
+        # Connections are adopted on that reactor only: after this there are no new ones.
+        self._listener_closed.wait(_DRAIN_PING_SECONDS)
         for connection in list(self.connections):
             connection.reactor.call_soon(connection.drain, time.monotonic())
-        self._wait_until(self._idle, deadline)
+        self._wait_until(self._idle)
         for connection in list(self.connections):
             connection.reactor.call_soon(
                 connection.abort_all, "server stopped before the call ended"
             )
         # What has been sent must leave before the sockets are closed.
-        self._wait_until(self._flushed, max(deadline, time.monotonic() + _DRAIN_PING_SECONDS))
+        self._wait_until(self._flushed, at_least=_DRAIN_PING_SECONDS)
         for connection in list(self.connections):
             connection.reactor.call_soon(connection.close, "server stopped")
-        self._wait_until(lambda: not self.connections, time.monotonic() + _DRAIN_PING_SECONDS)
-        self.streams.join(max(0.0, deadline - time.monotonic()))
-        if not self.pool.stop(max(0.0, deadline - time.monotonic())):
+        self._wait_until(lambda: not self.connections, at_least=_DRAIN_PING_SECONDS)
+        self._wait_until(lambda: not self.streams.busy and not self.pool.busy, at_least=_UNWIND)
+        if not self.pool.stop(_UNWIND if not self.pool.busy else 0.0):
             _log.warning("%d handler threads still run; they are left behind", self.pool.busy)
         for reactor in self._reactors:
             reactor.stop()
@@ -310,6 +320,7 @@ class NativeServer:
     def _close_listener(self) -> None:
         listener, self._listener = self._listener, None
         if listener is None:
+            self._listener_closed.set()
             return
         self._reactors[0].forget(listener)
         listener.sock.close()
@@ -318,6 +329,7 @@ class NativeServer:
                 os.unlink(self.address.host)  # noqa: PTH108 - an address, not a path object
             except OSError:
                 pass
+        self._listener_closed.set()
 
     def _idle(self) -> bool:
         return (
@@ -329,8 +341,10 @@ class NativeServer:
     def _flushed(self) -> bool:
         return not any(connection.unsent_bytes for connection in list(self.connections))
 
-    def _wait_until(self, condition: Callable[[], bool], deadline: float) -> None:
-        while not condition() and time.monotonic() < deadline:
+    def _wait_until(self, condition: Callable[[], bool], *, at_least: float = 0.0) -> None:
+        """Wait as long as `stop` allows, which a later call may shorten, but ``at_least`` s."""
+        floor = time.monotonic() + at_least
+        while not condition() and time.monotonic() < max(floor, self._stop_due):
             self._stopped.wait(0.01)  # nothing sets it yet: a short, interruptible pause
 
 
