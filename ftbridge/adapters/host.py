@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from types import GeneratorType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ftlocks import ThreadLocal
-
 from ftbridge.adapters.arguments import ArgumentChecker
 from ftbridge.adapters.base import BUILD_CONFIG, BaseAdapter
 from ftbridge.adapters.chunks import StreamChunk, to_chunk
@@ -29,6 +27,7 @@ from ftbridge.adapters.errors import (
 )
 from ftbridge.adapters.threaded import ThreadSafeAdapter
 from ftbridge.adapters.tools import ToolDefinition, ToolInfo, collect_tools
+from ftlocks import ThreadLocal
 
 if TYPE_CHECKING:
     from ftbridge.adapters.loops import HandlerLoop

@@ -11,12 +11,11 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, cast
 
-from ftlocks import ThreadLocal
-
 from ftbridge.adapters.base import BaseAdapter
 from ftbridge.adapters.context import CURRENT, SessionContext
 from ftbridge.adapters.errors import LockTimeoutError
 from ftbridge.adapters.tracking import RequestTracker
+from ftlocks import ThreadLocal
 
 # The lock that `acquire_lock()` takes when it is given no name.
 _DEFAULT_LOCK: Final = ""

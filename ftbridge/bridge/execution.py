@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn
 
-from ftlocks import ShardedCounter
-
 from ftbridge.adapters.chunks import StreamChunk
 from ftbridge.adapters.errors import (
     StreamingToolError,
@@ -29,6 +27,7 @@ from ftbridge.rpc.method import Call
 from ftbridge.rpc.status import MAX_STATUS_MESSAGE_BYTES, RpcError, StatusCode
 from ftbridge.wire import messages
 from ftbridge.wire.values import decode_value, encode_json, encode_value, to_result
+from ftlocks import ShardedCounter
 
 from .context import CORRELATION_KEY, CallContext, correlation_id
 from .failures import failure_json

@@ -24,9 +24,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ftlocks import ShardedCounter
-
 from ftbridge.wire import messages
+from ftlocks import ShardedCounter
 
 _log = logging.getLogger("ftbridge.telemetry")
 

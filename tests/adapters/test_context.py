@@ -5,11 +5,11 @@ import threading
 import time
 
 import pytest
-from ftstress import run_parallel
 
 from ftbridge import AdapterError, SessionContext, current_session
 from ftbridge.adapters.context import CURRENT
 from ftbridge.adapters.errors import ToolCancelledError, ToolDeadlineError
+from ftstress import run_parallel
 
 
 def test_a_new_context_is_active():

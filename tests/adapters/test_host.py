@@ -4,7 +4,6 @@ import threading
 import time
 
 import pytest
-from ftstress import run_parallel
 
 from ftbridge import (
     AdapterHost,
@@ -25,6 +24,7 @@ from ftbridge.adapters.errors import (
     ToolExitError,
     ToolNotFoundError,
 )
+from ftstress import run_parallel
 
 LOG = []
 

@@ -5,7 +5,6 @@ import threading
 import time
 
 import pytest
-from ftstress import run_parallel
 
 from ftbridge import AdapterHost, SessionContext, ThreadSafeAdapter, tool
 from ftbridge.adapters.errors import (
@@ -15,6 +14,7 @@ from ftbridge.adapters.errors import (
     ToolDeadlineError,
 )
 from ftbridge.adapters.loops import HandlerLoop
+from ftstress import run_parallel
 
 
 class Async(ThreadSafeAdapter):

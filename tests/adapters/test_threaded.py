@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from ftstress import run_parallel
 
 from ftbridge import AdapterHost, SessionContext, ThreadSafeAdapter, thread_safe_method, tool
 from ftbridge.adapters.errors import LockTimeoutError
+from ftstress import run_parallel
 
 CALLED_OFF_SECONDS = 0.2  # how long threads wait for a meeting that the lock prevents
 SURE_SECONDS = 20.0  # and for one that must happen

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from bridge.adapters_for_tests import GATES, DemoAdapter
 from bridge.fake_call import FakeCall
-from ftbridge.adapters.host import AdapterHost
 
+from ftbridge.adapters.host import AdapterHost
 from ftbridge.bridge.context import CORRELATION_HEADER
 from ftbridge.bridge.execution import STATUS_BUDGET_BYTES, ToolExecutor
 from ftbridge.bridge.failures import encoded_length

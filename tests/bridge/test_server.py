@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from bridge.adapters_for_tests import GATES, WAIT_SECONDS, DemoAdapter
-from ftbridge.adapters.host import AdapterHost
 
+from ftbridge.adapters.host import AdapterHost
 from ftbridge.bridge.server import BridgeServer
 from ftbridge.guard import GilGuard, GilTrip, Phase
 from ftbridge.rpc import Channel, RpcError, ServerOptions, StatusCode

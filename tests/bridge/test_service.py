@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bridge.adapters_for_tests import DemoAdapter
 from bridge.fake_call import FakeCall
-from ftbridge.adapters.host import AdapterHost
 
+from ftbridge.adapters.host import AdapterHost
 from ftbridge.bridge.host_tools import HostTools
 from ftbridge.bridge.service import SERVICE_NAME, BridgeService
 from ftbridge.bridge.sessions import SessionStore

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+
 from ftstress import run_parallel
 
 

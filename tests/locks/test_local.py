@@ -5,6 +5,7 @@ import threading
 import weakref
 
 import pytest
+
 from ftlocks import ThreadLocal
 from ftstress import run_parallel
 
