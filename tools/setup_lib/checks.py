@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .console import Console
     from .layout import Layout
 
-TYPED = ("ftbridge", "locks/ftlocks", "stress/ftstress", "tools", "tests")
+TYPED = ("ftbridge", "locks/ftlocks", "stress/ftstress", "tools")
 # Tests start servers with threads of their own; more workers than this only disturb their timing.
 MAXIMUM_WORKERS = 4
 # Tests that measure the machine run without neighbours.
