@@ -52,7 +52,7 @@ def test_the_sections_in_order(checked: Machine) -> None:
     assert checked.lines() == [
         ".venv-gil ruff format --check .",
         ".venv-gil ruff check .",
-        ".venv-gil mypy --strict ftbridge tools tests",
+        ".venv-gil mypy --strict ftbridge tools",
         f".venv-gil {pytest_command}",
         f".venv {pytest_command}",
     ]
