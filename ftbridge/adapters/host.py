@@ -7,45 +7,37 @@ wire or the transport: the bridge stands on this, not the other way round.
 
 import difflib
 import inspect
-import os
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextvars import copy_context
 from types import GeneratorType, MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from ftbridge.adapters.arguments import ArgumentChecker
 from ftbridge.adapters.base import BUILD_CONFIG, BaseAdapter
 from ftbridge.adapters.chunks import StreamChunk, to_chunk
 from ftbridge.adapters.context import CURRENT, SessionContext
 from ftbridge.adapters.errors import (
     HostClosedError,
-    MissingVariablesError,
     StreamingToolError,
     ThreadSafetyError,
     ToolExitError,
     ToolNotFoundError,
 )
+from ftbridge.adapters.gate import Gate
+from ftbridge.adapters.prepared import PreparedTool
 from ftbridge.adapters.threaded import ThreadSafeAdapter
-from ftbridge.adapters.tools import ToolDefinition, ToolInfo, collect_tools
+from ftbridge.adapters.tools import ToolInfo, collect_tools
 from ftlocks import ThreadLocal
 
 if TYPE_CHECKING:
     from ftbridge.adapters.loops import HandlerLoop
 
+_log = logging.getLogger("ftbridge.adapters")
+
 _EXITS: Final = (SystemExit, KeyboardInterrupt)
 
-
-class _Tool:
-    """A tool ready to be called. Immutable, shared by all threads."""
-
-    __slots__ = ("check", "function", "info", "only_streams", "required")
-
-    def __init__(self, definition: ToolDefinition) -> None:
-        self.info = definition.info
-        self.function: Callable[..., object] = definition.function
-        self.check = ArgumentChecker(definition.info).check
-        self.only_streams = definition.only_streams
-        self.required = definition.info.required_variables
+_END: Final = object()
 
 
 class AdapterHost:
@@ -56,8 +48,8 @@ class AdapterHost:
     before every call after it.
 
     Args:
-        serialize: run one call at a time, under one lock; the way to serve an adapter that is not
-            safe for threads.
+        serialize: run one call at a time, first come, first served; the way to serve an adapter
+            that is not safe for threads.
         config: the operator's configuration, `self.config` of every instance.
 
     Raises:
@@ -82,14 +74,15 @@ class AdapterHost:
             )
         self.adapter_class = adapter_class
         self._tools = {
-            tool: _Tool(definition) for tool, definition in collect_tools(adapter_class).items()
+            tool: PreparedTool(definition)
+            for tool, definition in collect_tools(adapter_class).items()
         }
         self.tools: Mapping[str, ToolInfo] = MappingProxyType(
             {tool: entry.info for tool, entry in self._tools.items()}
         )
         self._config = MappingProxyType(dict(config or {}))
         self._shared = issubclass(adapter_class, ThreadSafeAdapter)
-        self._lock = threading.RLock() if serialize else None
+        self._gate = Gate() if serialize else None
         self._execute_tool = getattr(adapter_class, "execute_tool", None)
         self._by_keyword = self._execute_tool is not None and _takes_keywords(self._execute_tool)
         self._initialize = getattr(adapter_class, "initialize", None)
@@ -170,13 +163,17 @@ class AdapterHost:
         if tool is not None:
             if tool.only_streams and self._execute_tool is None:
                 raise StreamingToolError(tool_name)
-            arguments = self._prepare(tool, arguments, context)
-        lock = self._lock
-        if lock is None:
-            return self._call(tool, tool_name, arguments, context)
-        with lock:
-            context.raise_if_cancelled()  # it may have waited long
-            return self._call(tool, tool_name, arguments, context)
+            arguments = tool.prepare(arguments, context)
+        # In a context of its own: what a tool sets there must not be seen by the next request
+        # that this thread serves, which may be another session's.
+        gate = self._gate
+        if gate is None:
+            return copy_context().run(self._call, tool, tool_name, arguments, context)
+        gate.enter(context)
+        try:
+            return copy_context().run(self._call, tool, tool_name, arguments, context)
+        finally:
+            gate.leave()
 
     def stream(
         self, tool_name: str, arguments: dict[str, object], context: SessionContext
@@ -188,115 +185,102 @@ class AdapterHost:
         """
         tool = self._find(tool_name)
         if tool is not None:
-            arguments = self._prepare(tool, arguments, context)
-        lock = self._lock
-        if lock is None:
+            arguments = tool.prepare(arguments, context)
+        gate = self._gate
+        if gate is None:
             yield from self._stream(tool, tool_name, arguments, context)
             return
-        with lock:
-            context.raise_if_cancelled()
+        gate.enter(context)
+        try:
             yield from self._stream(tool, tool_name, arguments, context)
+        finally:
+            gate.leave()
 
-    def _find(self, tool_name: str) -> _Tool | None:
-        """The tool; None when the adapter's own ``execute_tool`` is to decide."""
+    def _find(self, tool_name: str) -> PreparedTool | None:
+        """The tool; None when the adapter's own ``execute_tool`` is to decide.
+
+        It never gets to see a private name: many a one is a bare ``getattr``.
+        """
         tool = self._tools.get(tool_name)
-        if tool is None and self._execute_tool is None:
+        if tool is None and (self._execute_tool is None or tool_name.startswith("_")):
             near = difflib.get_close_matches(tool_name, self._tools, n=1)
             offer = f"; did you mean {near[0]!r}?" if near else ""
             raise ToolNotFoundError(tool_name, f"There is no tool {tool_name!r}{offer}")
         return tool
 
-    def _prepare(
-        self, tool: _Tool, arguments: dict[str, object], context: SessionContext
-    ) -> dict[str, object]:
-        if tool.required:
-            missing = [
-                name
-                for name in tool.required
-                if name not in context.request_metadata
-                and name not in context.session_metadata
-                and name not in os.environ
-            ]
-            if missing:
-                raise MissingVariablesError(tool.info.name, missing)
-        return tool.check(arguments)
-
     def _call(
         self,
-        tool: _Tool | None,
+        tool: PreparedTool | None,
         tool_name: str,
         arguments: dict[str, object],
         context: SessionContext,
     ) -> object:
-        token = CURRENT.set(context)
+        CURRENT.set(context)
         try:
-            instance = self._enter(context)
+            instance = self._obtain()
             try:
-                if self._initialize is not None:
-                    self._settle(self._initialize(instance), context)
+                self._enter(instance, context)
                 result = self._invoke(tool, tool_name, instance, arguments, context)
-                if result.__class__ in _PLAIN:
-                    return result
-                return self._finish(tool_name, result, context)
-            finally:
-                self._leave(instance, context)
+                if result.__class__ not in _PLAIN:
+                    result = self._finish(tool_name, result, context)
+            except BaseException as error:
+                self._leave_failed(instance, context, error)
+                raise
+            self._leave(instance, context)
+            return result
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
-        finally:
-            CURRENT.reset(token)
 
     def _stream(
         self,
-        tool: _Tool | None,
+        tool: PreparedTool | None,
         tool_name: str,
         arguments: dict[str, object],
         context: SessionContext,
     ) -> Iterator[StreamChunk]:
-        before = CURRENT.get()
-        CURRENT.set(context)
-        items: Any = None
+        # One context for the whole stream, entered anew for each item: between two items the
+        # thread is its caller's, who may run another stream.
+        run = copy_context().run
+        run(CURRENT.set, context)
+        items: Iterator[object] | None = None
         try:
-            instance = self._enter(context)
+            instance = run(self._obtain)
             try:
-                if self._initialize is not None:
-                    self._settle(self._initialize(instance), context)
-                result = self._invoke(tool, tool_name, instance, arguments, context)
-                if inspect.isawaitable(result):
-                    result = self._loop().run(result, context)
-                items = self._items(result, context)
-                for item in items:
-                    # Between two items the thread is its caller's, who may run another stream.
-                    CURRENT.set(before)
-                    try:
-                        yield to_chunk(item)
-                    finally:
-                        CURRENT.set(context)
-            finally:
+                run(self._enter, instance, context)
+                items = run(self._items, tool, tool_name, instance, arguments, context)
+                while (item := run(next, items, _END)) is not _END:
+                    yield to_chunk(item)
+            except BaseException as error:
                 try:
-                    if (close := getattr(items, "close", None)) is not None:
-                        close()
+                    run(_close, items)
                 finally:
-                    self._leave(instance, context)
+                    run(self._leave_failed, instance, context, error)
+                raise
+            try:
+                run(_close, items)
+            finally:
+                run(self._leave, instance, context)
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
-        finally:
-            CURRENT.set(before)
 
-    def _enter(self, context: SessionContext) -> BaseAdapter:
-        """The instance for a request, told about it."""
+    def _obtain(self) -> BaseAdapter:
+        """The instance for a request; `_leave` or `_leave_failed` is due from here on."""
         if self._shared:
             instance = self._instance
             if instance is None:
                 raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
-        else:
-            if not self._open:
-                raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
-            instance = self._build()
+            cast("ThreadSafeAdapter", instance)._ft_tracker.begin()
+            return instance
+        if not self._open:
+            raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
+        return self._build()
+
+    def _enter(self, instance: BaseAdapter, context: SessionContext) -> None:
+        """Tell the instance about its request."""
         if self._sets_context:
             instance.set_session_context(context)
-        if self._shared:  # last: from here on `_leave` is certain to run
-            cast("ThreadSafeAdapter", instance)._ft_tracker.begin()
-        return instance
+        if self._initialize is not None:
+            self._settle(self._initialize(instance), context)
 
     def _leave(self, instance: BaseAdapter, context: SessionContext) -> None:
         try:
@@ -306,9 +290,19 @@ class AdapterHost:
             if self._shared:
                 cast("ThreadSafeAdapter", instance)._ft_tracker.end()
 
+    def _leave_failed(
+        self, instance: BaseAdapter, context: SessionContext, error: BaseException
+    ) -> None:
+        """Clean up after `error`, which stays what the caller hears of."""
+        try:
+            self._leave(instance, context)
+        except Exception as second:  # noqa: BLE001 - whatever the author's cleanup raises
+            _log.exception("%s.cleanup failed too", self.adapter_class.__qualname__)
+            error.add_note(f"cleanup() failed too: {type(second).__name__}: {second}")
+
     def _invoke(
         self,
-        tool: _Tool | None,
+        tool: PreparedTool | None,
         tool_name: str,
         instance: BaseAdapter,
         arguments: dict[str, object],
@@ -333,7 +327,18 @@ class AdapterHost:
             raise StreamingToolError(tool_name)  # never started, so there is nothing to close
         return result
 
-    def _items(self, result: object, context: SessionContext) -> Iterator[object]:
+    def _items(
+        self,
+        tool: PreparedTool | None,
+        tool_name: str,
+        instance: BaseAdapter,
+        arguments: dict[str, object],
+        context: SessionContext,
+    ) -> Iterator[object]:
+        """Start the tool; what it gives, item by item."""
+        result = self._invoke(tool, tool_name, instance, arguments, context)
+        if inspect.isawaitable(result):
+            result = self._loop().run(result, context)
         if isinstance(result, AsyncIterator):
             return self._loop().stream(result, context)
         if isinstance(result, Iterator):
@@ -362,6 +367,12 @@ class AdapterHost:
                     HandlerLoop, finalizer=HandlerLoop.close, name="event loops of async tools"
                 )
             return self._loops
+
+
+def _close(items: Iterator[object] | None) -> None:
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
 
 
 def _takes_keywords(execute_tool: Callable[..., object]) -> bool:

@@ -1,7 +1,9 @@
 """`AdapterHost`: lifecycles, dispatch, refusals, streams."""
 
+import asyncio
 import threading
 import time
+from contextvars import ContextVar
 
 import pytest
 
@@ -196,6 +198,98 @@ def test_async_cleanup_runs_although_the_call_is_over(serve):
     assert LOG[-1] == "cleanup"
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_error_of_cleanup_does_not_hide_the_tools(serve, caplog, streamed, asynchronous):
+    class Broken(PerRequest):
+        def cleanup(self):
+            LOG.append("cleanup")
+            if asynchronous:
+                return self._fail()
+            raise OSError("cleanup broke")
+
+        async def _fail(self):
+            raise OSError("cleanup broke")
+
+    host = serve(Broken)
+    with pytest.raises(
+        ValueError, match="asked to fail" if not streamed else "after one"
+    ) as caught:
+        list(stream(host, "broken_steps")) if streamed else call(host, "work", fail=True)
+
+    assert any("OSError: cleanup broke" in note for note in caught.value.__notes__)
+    assert "cleanup broke" in caplog.text
+    assert LOG.count("cleanup") == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_error_of_cleanup_alone_is_the_calls(serve, streamed):
+    class Broken(PerRequest):
+        def cleanup(self):
+            raise OSError("cleanup broke")
+
+    host = serve(Broken)
+    with pytest.raises(OSError, match="cleanup broke"):
+        list(stream(host, "steps")) if streamed else call(host, "work")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_cleanup_runs_when_the_context_is_refused(serve, streamed):
+    class Refusing(PerRequest):
+        def set_session_context(self, session_context):
+            raise ValueError("unknown session")
+
+    host = serve(Refusing)
+    with pytest.raises(ValueError, match="unknown session"):
+        list(stream(host, "steps")) if streamed else call(host, "work")
+    assert LOG == ["init", "cleanup"]
+
+
+SETTING = ContextVar("SETTING", default="untouched")
+
+
+class Setting(ThreadSafeAdapter):
+    __thread_safe__ = True
+
+    @tool
+    def change(self):
+        SETTING.set("another session's")
+
+    @tool
+    def changing_steps(self):
+        SETTING.set("this stream's")
+        yield SETTING.get()
+        yield SETTING.get()
+
+    @tool
+    async def changing_async_steps(self):
+        SETTING.set("this stream's")
+        yield SETTING.get()
+        await asyncio.sleep(0)
+        yield SETTING.get()
+
+    @tool
+    def look(self):
+        return SETTING.get()
+
+
+def test_what_a_tool_sets_in_its_context_is_not_seen_by_the_next_request(serve):
+    host = serve(Setting)
+    call(host, "change")
+    assert call(host, "look") == "untouched"
+
+
+@pytest.mark.parametrize("name", ["changing_steps", "changing_async_steps"])
+def test_what_a_stream_sets_in_its_context_lasts_as_long_as_the_stream(serve, name):
+    host = serve(Setting)
+    chunks = stream(host, name)
+    assert next(chunks).data == "this stream's"
+    assert SETTING.get() == "untouched"
+    assert call(host, "look") == "untouched"
+    assert next(chunks).data == "this stream's"
+    chunks.close()
+
+
 def test_two_streams_on_one_thread_keep_their_sessions_apart(serve):
     class Sessions(ThreadSafeAdapter):
         __thread_safe__ = True
@@ -348,6 +442,22 @@ def test_an_execute_tool_goes_before_the_tools(serve, function):
     assert LOG.count("cleanup") == 2
 
 
+def test_an_execute_tool_never_sees_a_private_name(serve):
+    class Reckless(PerRequest):
+        def execute_tool(self, tool_name, arguments, context):
+            return getattr(self, tool_name)(**arguments)
+
+    host = serve(Reckless)
+    for name in ("_private", "__init__"):
+        with pytest.raises(ToolNotFoundError):
+            call(host, name)
+        with pytest.raises(ToolNotFoundError):
+            list(stream(host, name))
+    assert LOG == []
+    call(host, "helper")
+    assert "helper" in LOG
+
+
 def test_an_execute_tool_may_stream(serve):
     class Own(PerRequest):
         def execute_tool(self, tool_name, arguments, context):
@@ -488,6 +598,44 @@ def test_a_serialized_call_that_waited_too_long_does_not_run(serve):
     with pytest.raises(ToolDeadlineError):
         list(stream(host, "steps", SessionContext(deadline=time.monotonic() - 1)))
     assert LOG == []
+
+
+def test_a_call_that_waits_for_another_gives_up_at_its_deadline(serve):
+    class Slow(BaseAdapter):
+        @tool
+        def slow(self):
+            entered.set()
+            assert done.wait(30)
+
+        @tool
+        def quick(self):
+            LOG.append("quick")
+
+    host = serve(Slow, serialize=True)
+    entered, done = threading.Event(), threading.Event()
+
+    def late():
+        assert entered.wait(30)
+        try:
+            with pytest.raises(ToolDeadlineError):
+                call(host, "quick", SessionContext(deadline=time.monotonic() + 0.02))
+        finally:
+            done.set()  # only now: a call that waited for the slow one would wait for ever
+
+    run_parallel(lambda: call(host, "slow"), late)
+
+    assert LOG == []
+
+
+def test_a_serialized_stream_may_be_closed_by_another_thread(serve):
+    host = serve(PerRequest, serialize=True)
+    chunks = stream(host, "steps")
+    next(chunks)
+
+    run_parallel(chunks.close)
+
+    in_time = SessionContext("s", deadline=time.monotonic() + 30)
+    assert call(host, "work", in_time) == "done"
 
 
 # --- adapters written for the incumbent --------------------------------------------------------

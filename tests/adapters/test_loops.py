@@ -12,6 +12,7 @@ from ftbridge.adapters.errors import (
     HostClosedError,
     ToolCancelledError,
     ToolDeadlineError,
+    ToolExitError,
 )
 from ftbridge.adapters.loops import HandlerLoop
 from ftstress import run_parallel
@@ -47,6 +48,52 @@ class Async(ThreadSafeAdapter):
             await asyncio.Event().wait()
         finally:
             self.log.append("unwound")
+
+    @tool
+    async def within_a_timeout(self):
+        async with asyncio.timeout(0.02):
+            yield 1
+            await asyncio.Event().wait()
+
+    @tool
+    async def within_a_group(self):
+        async def fail():
+            await asyncio.sleep(0)
+            raise ValueError("a child failed")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            yield 1
+            await asyncio.Event().wait()
+
+    @tool
+    async def tidy(self):
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self.log.append("tidied")
+
+    @tool
+    async def leaving_items(self):
+        yield 1
+        raise SystemExit(3)
+
+    @tool
+    async def stubborn(self):
+        try:
+            yield 1
+        except asyncio.CancelledError:
+            self.log.append("refused")
+        yield 2
+        yield 3
+
+    @tool
+    async def stop_the_loop(self):
+        asyncio.get_running_loop().stop()
+        await asyncio.Event().wait()
 
     @tool
     async def leave_a_task(self):
@@ -152,6 +199,72 @@ def test_cancelling_between_two_items_ends_the_stream(host):
     with pytest.raises(ToolCancelledError, match="enough"):
         next(stream)
     assert host._instance.log == ["generator closed"]
+
+
+def test_a_tool_that_stops_the_loop_fails_and_the_next_one_runs(host):
+    with pytest.raises(RuntimeError, match="stopped before"):
+        call(host, "stop_the_loop")
+    assert call(host, "loop") is not None
+
+
+def items(host, name, context=None):
+    return host.stream(name, {}, context or SessionContext())
+
+
+def test_a_timeout_around_a_yield_fires(host):
+    chunks = items(host, "within_a_timeout", SessionContext(deadline=time.monotonic() + 30))
+    assert next(chunks).data == 1
+    with pytest.raises(TimeoutError):
+        next(chunks)
+
+
+def test_a_task_group_around_a_yield_ends_with_its_child(host):
+    chunks = items(host, "within_a_group", SessionContext(deadline=time.monotonic() + 30))
+    assert next(chunks).data == 1
+    with pytest.raises(ExceptionGroup) as caught:
+        next(chunks)
+    assert caught.group_contains(ValueError, match="a child failed")
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_clean_up_is_interrupted_neither_by_cancellation_nor_by_the_deadline(host, expired):
+    """Both may come, and each would cancel: the second one would hit what the first began."""
+    context = SessionContext()
+    chunks = items(host, "tidy", context)
+    next(chunks)
+    if expired:
+        context.deadline = time.monotonic() - 1
+    context.cancel("caller left")
+    with pytest.raises(ToolDeadlineError if expired else ToolCancelledError):
+        next(chunks)
+    assert host._instance.log == ["tidied"]
+
+
+def test_an_exit_in_an_async_stream_ends_that_stream_only(host):
+    chunks = items(host, "leaving_items")
+    next(chunks)
+    with pytest.raises(ToolExitError):
+        next(chunks)
+    assert call(host, "loop") is not None
+
+
+def test_a_tool_that_refuses_to_be_cancelled_goes_on(host):
+    context = SessionContext()
+    chunks = items(host, "stubborn", context)
+    next(chunks)
+    context.cancel()
+    assert [chunk.data for chunk in chunks] == [2, 3]
+    assert host._instance.log == ["refused"]
+
+
+def test_a_stream_still_open_when_the_host_closes_is_cleaned_up(host):
+    adapter = host._instance
+    chunks = items(host, "tidy")
+    next(chunks)
+    host.close()
+    assert adapter.log == ["tidied"]
+    with pytest.raises(HostClosedError):
+        next(chunks)
 
 
 def test_calling_the_host_from_an_async_tool_is_refused_and_does_not_hang(host):
