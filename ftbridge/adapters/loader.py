@@ -13,6 +13,7 @@ from typing import Final
 from ftbridge.adapters.base import BaseAdapter
 from ftbridge.adapters.errors import AdapterLoadError
 from ftbridge.adapters.threaded import ThreadSafeAdapter
+from ftbridge.compat import imports, names
 
 # Modules of the base classes, which an adapter's module imports but does not offer.
 _BASES: Final = frozenset({BaseAdapter.__module__, ThreadSafeAdapter.__module__})
@@ -22,7 +23,8 @@ def load_adapter(spec: str) -> type[BaseAdapter]:
     """Import the adapter class ``pkg.mod.Class`` or ``pkg.mod:Class``.
 
     The current folder is searched too, as ``python -m`` does, so that an adapter in a file beside
-    the shell's prompt is found.
+    the shell's prompt is found. From now on `snakepit_bridge` means ftbridge in this process, so
+    that adapters written for it load unedited (`ftbridge.compat.imports` says how far that goes).
 
     Raises:
         AdapterLoadError: the text, the module or the class is not right; names what is, and the
@@ -37,6 +39,10 @@ def load_adapter(spec: str) -> type[BaseAdapter]:
             f"{spec!r} does not name an adapter: write package.module.Class or "
             "package.module:Class",
         )
+    try:
+        imports.install()
+    except ValueError as exc:
+        raise AdapterLoadError(spec, str(exc)) from exc
     module = _import(spec, module_name)
     found = getattr(module, class_name, None)
     if found is None:
@@ -52,8 +58,7 @@ def load_adapter(spec: str) -> type[BaseAdapter]:
     if not _is_adapter(found):
         raise AdapterLoadError(
             spec,
-            f"{module_name}.{class_name} is not an adapter class: derive it from "
-            "ftbridge.BaseAdapter or ftbridge.ThreadSafeAdapter",
+            f"{module_name}.{class_name} is not an adapter class: {_why(found)}",
         )
     adapter: type[BaseAdapter] = found
     return adapter
@@ -61,6 +66,16 @@ def load_adapter(spec: str) -> type[BaseAdapter]:
 
 def _is_adapter(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, BaseAdapter)
+
+
+def _why(found: object) -> str:
+    bases = found.__mro__ if isinstance(found, type) else ()
+    if any(base.__module__.partition(".")[0] == names.PACKAGE for base in bases):
+        return (
+            f"it derives from the {names.PACKAGE} that is installed here, which was imported "
+            f"before ftbridge could stand in for it or is asked for by {imports.MODE_VARIABLE}"
+        )
+    return "derive it from ftbridge.BaseAdapter or ftbridge.ThreadSafeAdapter"
 
 
 def _import(spec: str, module_name: str) -> ModuleType:
