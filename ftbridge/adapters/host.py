@@ -8,30 +8,27 @@ wire or the transport: the bridge stands on this, not the other way round.
 import difflib
 import inspect
 import logging
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import copy_context
 from types import GeneratorType, MappingProxyType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from ftbridge.adapters.base import BUILD_CONFIG, BaseAdapter
+from ftbridge.adapters.base import BaseAdapter, Lifetime
 from ftbridge.adapters.chunks import StreamChunk, to_chunk
 from ftbridge.adapters.context import CURRENT, SessionContext
 from ftbridge.adapters.errors import (
-    HostClosedError,
     StreamingToolError,
     ThreadSafetyError,
     ToolExitError,
     ToolNotFoundError,
 )
 from ftbridge.adapters.gate import Gate
+from ftbridge.adapters.life import AdapterLife
 from ftbridge.adapters.prepared import PreparedTool
-from ftbridge.adapters.threaded import ThreadSafeAdapter
 from ftbridge.adapters.tools import ToolInfo, collect_tools
-from ftlocks import ThreadLocal
 
 if TYPE_CHECKING:
-    from ftbridge.adapters.loops import HandlerLoop
+    pass
 
 _log = logging.getLogger("ftbridge.adapters")
 
@@ -44,13 +41,16 @@ class AdapterHost:
     """One adapter class, served.
 
     A `BaseAdapter` gets a new instance for each request; a `ThreadSafeAdapter` has one for the
-    process, made by `open`. Every method may be called from any thread; what `open` did happens
-    before every call after it.
+    process, made by `open`; `__lifetime__` or ``lifetime`` choose otherwise. Every method may be
+    called from any thread; what `open` did happens before every call after it.
 
     Args:
+        lifetime: "request", "thread" or "process", the life of an instance; None leaves it to the
+            class.
         serialize: run one call at a time, first come, first served; the way to serve an adapter
             that is not safe for threads.
-        config: the operator's configuration, `self.config` of every instance.
+        config: the operator's configuration, `self.config` of every instance: copied, and
+            read-only however deep.
 
     Raises:
         ThreadSafetyError: the class does not declare ``__thread_safe__ = True``, and ``serialize``
@@ -62,6 +62,7 @@ class AdapterHost:
         self,
         adapter_class: type[BaseAdapter],
         *,
+        lifetime: Lifetime | None = None,
         serialize: bool = False,
         config: Mapping[str, object] | None = None,
     ) -> None:
@@ -80,71 +81,42 @@ class AdapterHost:
         self.tools: Mapping[str, ToolInfo] = MappingProxyType(
             {tool: entry.info for tool, entry in self._tools.items()}
         )
-        self._config = MappingProxyType(dict(config or {}))
-        self._shared = issubclass(adapter_class, ThreadSafeAdapter)
+        self._life = AdapterLife(adapter_class, lifetime=lifetime, config=config or {})
         self._gate = Gate() if serialize else None
         self._execute_tool = getattr(adapter_class, "execute_tool", None)
         self._by_keyword = self._execute_tool is not None and _takes_keywords(self._execute_tool)
         self._initialize = getattr(adapter_class, "initialize", None)
         self._cleanup = getattr(adapter_class, "cleanup", None)
-        # The shared default only sets the context variable that is set anyway.
-        self._sets_context = not self._shared or (
+        # The default of a long-lived instance only sets the context variable that is set anyway.
+        self._sets_context = not self._life.outlives_request or (
             adapter_class.set_session_context is not BaseAdapter.set_session_context
         )
-        self._instance: BaseAdapter | None = None
-        self._open = False
-        self._loops: ThreadLocal[HandlerLoop] | None = None
-        self._life_lock = threading.Lock()
 
     # --- the process's life ---------------------------------------------------------------------
 
+    @property
+    def lifetime(self) -> Lifetime:
+        """How long an instance lives."""
+        return self._life.lifetime
+
     def open(self) -> None:
-        """Make the shared instance and run its ``setup()``; nothing if that has been done.
+        """Make the process's instance, where there is one, and run its ``setup()``; once.
 
         Raises what the adapter's ``__init__`` or ``setup`` raises; the host then stays closed.
         """
-        with self._life_lock:
-            if self._open:
-                return
-            if self._shared:
-                instance = self._build()
-                try:
-                    self._hook(instance, "setup")
-                except BaseException:
-                    self._close_loops()
-                    raise
-                self._instance = instance
-            self._open = True
+        self._life.open()
 
     def close(self) -> None:
-        """Run the shared instance's ``teardown()`` and close the event loops; once."""
-        with self._life_lock:
-            if not self._open:
-                return
-            self._open = False
-            instance, self._instance = self._instance, None
-            try:
-                if instance is not None:
-                    self._hook(instance, "teardown")
-            finally:
-                self._close_loops()
+        """Run the ``teardown()`` of what still lives and close the event loops; once."""
+        self._life.close()
 
-    def _close_loops(self) -> None:
-        loops, self._loops = self._loops, None
-        for loop in loops.values() if loops is not None else ():
-            loop.close()
+    def leave_thread(self) -> None:
+        """Say that this thread will run no more tools; whoever owns handler threads calls it.
 
-    def _build(self) -> BaseAdapter:
-        token = BUILD_CONFIG.set(self._config)
-        try:
-            return self.adapter_class()
-        finally:
-            BUILD_CONFIG.reset(token)
-
-    def _hook(self, instance: BaseAdapter, name: str) -> None:
-        hook = getattr(instance, name, None)
-        if hook is not None:
-            self._settle(hook(), SessionContext())
+        Tears down the thread's instance, where it has one, and closes its event loop. Errors of
+        ``teardown`` are logged: there is nobody to tell.
+        """
+        self._life.leave_thread()
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -217,7 +189,7 @@ class AdapterHost:
     ) -> object:
         CURRENT.set(context)
         try:
-            instance = self._obtain()
+            instance = self._life.obtain()
             try:
                 self._enter(instance, context)
                 result = self._invoke(tool, tool_name, instance, arguments, context)
@@ -244,7 +216,7 @@ class AdapterHost:
         run(CURRENT.set, context)
         items: Iterator[object] | None = None
         try:
-            instance = run(self._obtain)
+            instance = run(self._life.obtain)
             try:
                 run(self._enter, instance, context)
                 items = run(self._items, tool, tool_name, instance, arguments, context)
@@ -263,32 +235,19 @@ class AdapterHost:
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
 
-    def _obtain(self) -> BaseAdapter:
-        """The instance for a request; `_leave` or `_leave_failed` is due from here on."""
-        if self._shared:
-            instance = self._instance
-            if instance is None:
-                raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
-            cast("ThreadSafeAdapter", instance)._ft_tracker.begin()
-            return instance
-        if not self._open:
-            raise HostClosedError(f"{self.adapter_class.__qualname__} is not open")
-        return self._build()
-
     def _enter(self, instance: BaseAdapter, context: SessionContext) -> None:
         """Tell the instance about its request."""
         if self._sets_context:
             instance.set_session_context(context)
         if self._initialize is not None:
-            self._settle(self._initialize(instance), context)
+            self._life.settle(self._initialize(instance), context)
 
     def _leave(self, instance: BaseAdapter, context: SessionContext) -> None:
         try:
             if self._cleanup is not None:
-                self._settle(self._cleanup(instance), context)
+                self._life.settle(self._cleanup(instance), context)
         finally:
-            if self._shared:
-                cast("ThreadSafeAdapter", instance)._ft_tracker.end()
+            self._life.release(instance)
 
     def _leave_failed(
         self, instance: BaseAdapter, context: SessionContext, error: BaseException
@@ -319,7 +278,7 @@ class AdapterHost:
     def _finish(self, tool_name: str, result: object, context: SessionContext) -> object:
         """What a unary call gives for anything that is not a plain value."""
         if inspect.isawaitable(result):
-            result = self._loop().run(result, context)
+            result = self._life.loop().run(result, context)
         if isinstance(result, GeneratorType):
             result.close()
             raise StreamingToolError(tool_name)
@@ -338,35 +297,12 @@ class AdapterHost:
         """Start the tool; what it gives, item by item."""
         result = self._invoke(tool, tool_name, instance, arguments, context)
         if inspect.isawaitable(result):
-            result = self._loop().run(result, context)
+            result = self._life.loop().run(result, context)
         if isinstance(result, AsyncIterator):
-            return self._loop().stream(result, context)
+            return self._life.loop().stream(result, context)
         if isinstance(result, Iterator):
             return result
         return iter((result,))
-
-    def _settle(self, result: object, context: SessionContext) -> None:
-        """Run an async hook to its end."""
-        if result is not None and inspect.isawaitable(result):
-            # Clean-up must run although the call is over, so the hook has a context of its own.
-            self._loop().run(cast("Awaitable[object]", result), SessionContext(context.session_id))
-
-    def _loop(self) -> "HandlerLoop":
-        """This thread's event loop."""
-        loops = self._loops
-        if loops is None:
-            loops = self._make_loops()
-        return loops.get()
-
-    def _make_loops(self) -> "ThreadLocal[HandlerLoop]":
-        from ftbridge.adapters.loops import HandlerLoop  # asyncio: only for those who use it
-
-        with _LOOPS_LOCK:
-            if self._loops is None:
-                self._loops = ThreadLocal(
-                    HandlerLoop, finalizer=HandlerLoop.close, name="event loops of async tools"
-                )
-            return self._loops
 
 
 def _close(items: Iterator[object] | None) -> None:
@@ -383,8 +319,6 @@ def _takes_keywords(execute_tool: Callable[..., object]) -> bool:
         p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters
     )
 
-
-_LOOPS_LOCK: Final = threading.Lock()
 
 # Results that cannot be awaitable or iterators: nothing more to find out about them.
 _PLAIN: Final = frozenset({dict, list, str, int, float, bool, bytes, tuple, type(None)})

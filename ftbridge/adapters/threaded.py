@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, cast
+from uuid import uuid4
 
-from ftbridge.adapters.base import BaseAdapter
+from ftbridge.adapters.base import SURROUNDINGS, BaseAdapter, Lifetime
 from ftbridge.adapters.context import CURRENT, SessionContext
 from ftbridge.adapters.errors import LockTimeoutError
 from ftbridge.adapters.tracking import RequestTracker
@@ -48,16 +49,48 @@ class _TimedLock:
         self._lock.__exit__(kind, error, trace)
 
 
+class _Tracked:
+    """One piece of work, counted from entry to exit."""
+
+    __slots__ = ("_request_id", "_tracker")
+
+    def __init__(self, tracker: RequestTracker, request_id: str | None) -> None:
+        self._tracker = tracker
+        self._request_id = request_id
+
+    def __enter__(self) -> str:
+        self._tracker.begin()
+        return self._request_id or uuid4().hex
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tracker.end()
+
+
+def new_storage(adapter_class: type) -> ThreadLocal[dict[str, Any]]:
+    """What `get_thread_local()` reads: a dict for each thread."""
+    return ThreadLocal(dict, name=f"{adapter_class.__qualname__} thread-local storage")
+
+
 class ThreadSafeAdapter(BaseAdapter):
     """Tools that run on many threads at once, on one shared instance.
 
     `__init__` and `setup()` run once per process, `teardown()` once at its end; `initialize()` and
     `cleanup()`, where defined, around every request, on the shared instance. Declare
     `__thread_safe__ = True` in the subclass: without it a threaded server refuses the adapter.
+    `__lifetime__` (see `BaseAdapter`) gives each thread or each request an instance of its own;
+    locks, thread-local storage and counts stay common to all, and `setup()` and `teardown()` then
+    run for each instance.
 
     What is written in `__init__` and only read afterwards needs no lock; what requests change does
     (`acquire_lock()`); what a thread may keep to itself does not (`get_thread_local()`).
     """
+
+    __lifetime__: ClassVar[Lifetime] = "process"
 
     # Named locks of the concrete class, created on first use. Each subclass has its own.
     _ft_locks: ClassVar[dict[str, AbstractContextManager[bool]]] = {_DEFAULT_LOCK: RLock()}
@@ -70,8 +103,10 @@ class ThreadSafeAdapter(BaseAdapter):
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         self = super().__new__(cls)
-        self._ft_locals = ThreadLocal(dict, name=f"{cls.__qualname__} thread-local storage")
-        self._ft_tracker = RequestTracker()
+        surroundings = SURROUNDINGS.get()
+        storage = surroundings.storage
+        self._ft_locals = new_storage(cls) if storage is None else storage
+        self._ft_tracker = surroundings.tracker or RequestTracker()
         return self
 
     @property
@@ -128,13 +163,22 @@ class ThreadSafeAdapter(BaseAdapter):
         else:
             values.pop(key, None)
 
-    def track_request(self, request_id: str | None = None) -> AbstractContextManager[object]:
+    def track_request(self, request_id: str | None = None) -> AbstractContextManager[str]:
         """Count a piece of work of one's own among the requests of `get_stats()`.
 
-        `request_id` is accepted for adapters that pass one; the count needs none.
+        Entering gives `request_id`, or a new random one.
         """
-        return self._ft_tracker
+        return _Tracked(self._ft_tracker, request_id)
 
-    def get_stats(self) -> Mapping[str, int]:
-        """`total_requests`, `total_active_requests`, `active_threads` and `threads_seen`."""
-        return self._ft_tracker.statistics()
+    def get_stats(self) -> Mapping[str, Any]:
+        """Counts of requests: `total_requests`, `total_active_requests`, `active_threads` and
+        `threads_seen`; the same once more under `tracker`, beside `adapter_class` and
+        `thread_safe`, where adapters written for the incumbent look.
+        """
+        counts = self._ft_tracker.statistics()
+        return {
+            "adapter_class": type(self).__name__,
+            "thread_safe": bool(self.__thread_safe__),
+            "tracker": counts,
+            **counts,
+        }

@@ -4,17 +4,12 @@ Must never be asked for more than counts: it is on the way of every call.
 """
 
 from collections.abc import Mapping
-from types import TracebackType
 
 from ftlocks import ShardedCounter
 
 
 class RequestTracker:
-    """Counts requests between `begin()` and `end()`, which may run on different threads.
-
-    As a context manager it does both around a block; it keeps no state of the block, so one
-    tracker serves all threads at once.
-    """
+    """Counts requests between `begin()` and `end()`, which may run on different threads."""
 
     __slots__ = ("_begun", "_ended")
 
@@ -28,17 +23,6 @@ class RequestTracker:
 
     def end(self) -> None:
         """A request has ended."""
-        self._ended.add()
-
-    def __enter__(self) -> None:
-        self._begun.add()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
         self._ended.add()
 
     def statistics(self) -> Mapping[str, int]:

@@ -81,6 +81,7 @@ class BridgeServer:
             options=options or ServerOptions(),
             transport=transport,
             allow_gil=guard is not None and guard.allow_gil,
+            on_leave=host.leave_thread,
         )
         self._transport_name = "native" if transport == "auto" else transport
         self._lock = threading.Lock()

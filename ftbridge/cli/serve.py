@@ -12,7 +12,7 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +22,12 @@ import click
 
 from ftbridge.adapters.errors import AdapterError, AdapterLoadError
 from ftbridge.adapters.host import AdapterHost
+from ftbridge.adapters.lifetimes import LIFETIMES
 from ftbridge.adapters.loader import load_adapter
 from ftbridge.bridge.server import DEFAULT_GRACE_SECONDS, BridgeServer
 from ftbridge.cli.arguments import DEFAULT_ADDRESS, reachable
 from ftbridge.cli.arguments import address as read_address
+from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
 from ftbridge.cli.signals import serve_until_signal
 from ftbridge.cli.terminal import fail
@@ -35,7 +37,7 @@ from ftbridge.rpc.method import DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_QUEUE_LIMIT, 
 from ftbridge.rpc.pool import default_threads
 
 if TYPE_CHECKING:
-    from ftbridge.adapters.base import BaseAdapter
+    from ftbridge.adapters.base import BaseAdapter, Lifetime
 
 EXAMPLE_ADAPTER: Final = "ftbridge.examples:StdlibAdapter"
 
@@ -74,6 +76,18 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 @click.option("--allow-gil", is_flag=True, help="Serve even when something switches the GIL on.")
 @click.option(
     "--serialize", is_flag=True, help="One call at a time, for adapters that are not thread-safe."
+)
+@click.option(
+    "--lifetime",
+    type=click.Choice(LIFETIMES),
+    help="An instance for each request, for each thread, or one for the process. Default: the "
+    "adapter's own choice.",
+)
+@click.option(
+    "--config",
+    callback=read_config,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML or JSON file: `self.config` of the adapter, read-only.",
 )
 @click.option(
     "--queue",
@@ -119,6 +133,8 @@ def serve(
     transport: str,
     allow_gil: bool,
     serialize: bool,
+    lifetime: Lifetime | None,
+    config: Mapping[str, object],
     queue_limit: int,
     max_message: int,
     grace: float,
@@ -143,7 +159,7 @@ def serve(
         with guard.loading():  # round the server too: stock grpcio switches the GIL on
             adapter_class = _load(adapter)
             server = BridgeServer(
-                AdapterHost(adapter_class, serialize=serialize),
+                AdapterHost(adapter_class, lifetime=lifetime, serialize=serialize, config=config),
                 listen=str(listen),
                 options=options,
                 transport=cast("TransportName", transport),

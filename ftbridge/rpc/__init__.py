@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from .address import Address, parse_address
@@ -24,6 +24,7 @@ def create_server(
     options: ServerOptions | None = None,
     transport: TransportName = "auto",
     allow_gil: bool = False,
+    on_leave: Callable[[], object] | None = None,
 ) -> ServerTransport:
     """A server for ``methods``, not started.
 
@@ -32,6 +33,8 @@ def create_server(
         transport: ``native`` is ours, ``grpcio`` the stock one where it is installed; ``auto``
             is native.
         allow_gil: let grpcio switch the GIL on where it has to.
+        on_leave: called on each handler thread before it ends; must not raise. Stock grpcio has
+            no such moment: there it is never called.
 
     Raises:
         ValueError: unknown transport or bad address.
@@ -39,7 +42,7 @@ def create_server(
     """
     options = options or ServerOptions()
     if transport in ("auto", "native"):
-        return NativeServer(methods, listen=listen, options=options)
+        return NativeServer(methods, listen=listen, options=options, on_leave=on_leave)
     if transport != "grpcio":
         raise ValueError(f"transport {transport!r} is not one of auto, native, grpcio")
     from .grpcio_transport import GrpcioServer

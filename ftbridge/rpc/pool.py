@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 _log = logging.getLogger("ftbridge.rpc")
@@ -41,13 +42,22 @@ class HandlerPool:
         threads: how many; at least 1.
         limit: how much may wait. Reactors check it one after the other without a common lock, so
             that the queue can exceed it by at most the number of reactors.
+        on_leave: called on each thread before it ends; must not raise.
     """
 
-    def __init__(self, *, threads: int, limit: int, name: str = "ftbridge-handler") -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        limit: int,
+        name: str = "ftbridge-handler",
+        on_leave: Callable[[], object] | None = None,
+    ) -> None:
         if threads < 1:
             raise ValueError(f"threads={threads}: a pool needs at least one")
         self._queue: queue.SimpleQueue[Runnable | None] = queue.SimpleQueue()
         self._limit = limit
+        self._on_leave = on_leave
         self._busy = [False] * threads
         self.threads = [
             threading.Thread(target=self._work, args=(n,), name=f"{name}-{n}", daemon=True)
@@ -100,6 +110,8 @@ class HandlerPool:
             busy[index] = False
             # Until the next call comes, this name would keep the last one, and its data, alive.
             del work
+        if self._on_leave is not None:
+            self._on_leave()
 
 
 class ElasticPool:

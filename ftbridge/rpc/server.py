@@ -203,9 +203,17 @@ class NativeServer:
 
     Args:
         methods: the table to serve. listen: see `parse_address`.
+        on_leave: called on each handler thread before it ends; must not raise.
     """
 
-    def __init__(self, methods: Sequence[Method], *, listen: str, options: ServerOptions) -> None:
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        *,
+        listen: str,
+        options: ServerOptions,
+        on_leave: Callable[[], object] | None = None,
+    ) -> None:
         self.address = parse_address(listen)
         self.options = options
         self.limits = Limits()
@@ -217,7 +225,9 @@ class NativeServer:
         self.max_small = min(SMALL_MESSAGE, PREFIX_BYTES + options.max_receive_bytes)
         self.max_assembling = 2 * options.max_receive_bytes
         self.pool = HandlerPool(
-            threads=options.threads or default_threads(), limit=options.queue_limit
+            threads=options.threads or default_threads(),
+            limit=options.queue_limit,
+            on_leave=on_leave,
         )
         self.streams = ElasticPool(limit=options.max_long_lived)
         cores = os.process_cpu_count() or 1

@@ -311,7 +311,7 @@ def test_two_streams_on_one_thread_keep_their_sessions_apart(serve):
 
     assert seen == ["one", "two", "one", "two"]
     assert LOG == ["one", "two"]
-    assert host._instance.session_context is None
+    assert host._life._instance.session_context is None
 
 
 # --- exits -------------------------------------------------------------------------------------
@@ -542,7 +542,7 @@ def test_a_setup_that_fails_leaves_the_host_closed_and_nothing_open(asynchronous
         call(host, "me")
     host.close()
     assert "teardown" not in LOG
-    assert host._loops is None
+    assert host._life._loops is None
 
 
 # --- one call at a time ------------------------------------------------------------------------

@@ -112,7 +112,7 @@ class Async(ThreadSafeAdapter):
 def host():
     host = AdapterHost(Async)
     host.open()
-    host._instance.host = host
+    host._life._instance.host = host
     yield host
     host.close()
 
@@ -147,7 +147,7 @@ def test_cancelling_the_call_unwinds_the_tool(host):
     context = SessionContext()
 
     def cancel():
-        assert host._instance.entered.wait(30)
+        assert host._life._instance.entered.wait(30)
         context.cancel("caller left")
 
     def run():
@@ -156,7 +156,7 @@ def test_cancelling_the_call_unwinds_the_tool(host):
 
     run_parallel(run, cancel)
 
-    assert host._instance.log == ["unwound"]
+    assert host._life._instance.log == ["unwound"]
 
 
 def test_a_call_cancelled_before_it_starts_ends_at_its_first_await(host):
@@ -164,13 +164,13 @@ def test_a_call_cancelled_before_it_starts_ends_at_its_first_await(host):
     context.cancel()
     with pytest.raises(ToolCancelledError):
         call(host, "for_ever", context)
-    assert host._instance.log == ["unwound"]
+    assert host._life._instance.log == ["unwound"]
 
 
 def test_the_deadline_unwinds_the_tool(host):
     with pytest.raises(ToolDeadlineError):
         call(host, "for_ever", SessionContext(deadline=time.monotonic() + 0.02))
-    assert host._instance.log == ["unwound"]
+    assert host._life._instance.log == ["unwound"]
 
 
 def test_a_tool_that_cancels_itself_is_reported_as_that(host):
@@ -180,15 +180,15 @@ def test_a_tool_that_cancels_itself_is_reported_as_that(host):
 
 def test_a_task_left_over_ends_with_its_call(host):
     call(host, "leave_a_task")
-    assert host._instance.tasks[0].cancelled()
+    assert host._life._instance.tasks[0].cancelled()
 
 
 def test_closing_a_stream_early_closes_the_async_generator(host):
     stream = host.stream("loops", {"count": 5}, SessionContext())
     next(stream)
-    assert host._instance.log == []
+    assert host._life._instance.log == []
     stream.close()
-    assert host._instance.log == ["generator closed"]
+    assert host._life._instance.log == ["generator closed"]
 
 
 def test_cancelling_between_two_items_ends_the_stream(host):
@@ -198,7 +198,7 @@ def test_cancelling_between_two_items_ends_the_stream(host):
     context.cancel("enough")
     with pytest.raises(ToolCancelledError, match="enough"):
         next(stream)
-    assert host._instance.log == ["generator closed"]
+    assert host._life._instance.log == ["generator closed"]
 
 
 def test_a_tool_that_stops_the_loop_fails_and_the_next_one_runs(host):
@@ -237,7 +237,7 @@ def test_clean_up_is_interrupted_neither_by_cancellation_nor_by_the_deadline(hos
     context.cancel("caller left")
     with pytest.raises(ToolDeadlineError if expired else ToolCancelledError):
         next(chunks)
-    assert host._instance.log == ["tidied"]
+    assert host._life._instance.log == ["tidied"]
 
 
 def test_an_exit_in_an_async_stream_ends_that_stream_only(host):
@@ -254,11 +254,11 @@ def test_a_tool_that_refuses_to_be_cancelled_goes_on(host):
     next(chunks)
     context.cancel()
     assert [chunk.data for chunk in chunks] == [2, 3]
-    assert host._instance.log == ["refused"]
+    assert host._life._instance.log == ["refused"]
 
 
 def test_a_stream_still_open_when_the_host_closes_is_cleaned_up(host):
-    adapter = host._instance
+    adapter = host._life._instance
     chunks = items(host, "tidy")
     next(chunks)
     host.close()

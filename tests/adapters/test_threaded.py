@@ -59,7 +59,7 @@ def test_a_counter_under_acquire_lock_is_exact(host):
 
     run_parallel(work, work, work)
 
-    assert host._instance.shared_counter == 1500
+    assert host._life._instance.shared_counter == 1500
 
 
 @pytest.mark.parametrize("locked", [True, False])
@@ -75,11 +75,11 @@ def test_the_lock_is_what_saves_the_update(host, monkeypatch, locked):
         except threading.BrokenBarrierError:
             pass
 
-    host._instance.pause = pause
+    host._life._instance.pause = pause
 
     run_parallel(*[lambda: host.call("increment", {}, SessionContext())] * 2)
 
-    assert host._instance.shared_counter == (2 if locked else 1)
+    assert host._life._instance.shared_counter == (2 if locked else 1)
 
 
 def test_locks_belong_to_the_class_and_not_to_the_instance():
@@ -185,22 +185,24 @@ def test_requests_are_counted_while_they_run_and_after():
 
         @tool
         def look(self):
-            with self.track_request("mine"):
+            with self.track_request("mine") as named:
                 seen.append(dict(self.get_stats()))
+            assert named == "mine"
 
     host = AdapterHost(Stats)
     host.open()
     host.call("look", {}, SessionContext())
-    after = dict(host._instance.get_stats())
+    after = dict(host._life._instance.get_stats())
     host.close()
 
     assert seen[0]["total_active_requests"] == 2
-    assert after == {
+    counts = {
         "total_requests": 2,
         "total_active_requests": 0,
         "active_threads": 0,
         "threads_seen": 1,
     }
+    assert after == {"adapter_class": "Stats", "thread_safe": True, "tracker": counts, **counts}
 
 
 def test_a_cleanup_that_fails_does_not_leave_its_request_counted_as_active():
@@ -223,5 +225,5 @@ def test_a_cleanup_that_fails_does_not_leave_its_request_counted_as_active():
         host.call("f", {}, SessionContext())
     with pytest.raises(ValueError, match="cleanup"):
         list(host.stream("g", {}, SessionContext()))
-    assert host._instance.get_stats()["total_active_requests"] == 0
+    assert host._life._instance.get_stats()["total_active_requests"] == 0
     host.close()

@@ -80,6 +80,22 @@ class Unsafe(BaseAdapter):
         return a
 
 
+class Configured(BaseAdapter):
+    __thread_safe__ = True
+
+    def __init__(self):
+        self.calls = 0
+
+    def teardown(self):
+        with open(self.config["ends"]["file"], "a") as file:
+            file.write(f"{self.calls}\\n")
+
+    @tool
+    def call(self) -> str:
+        self.calls += 1
+        return self.config["greeting"]
+
+
 class Importing(ThreadSafeAdapter):
     __thread_safe__ = True
 
@@ -324,8 +340,30 @@ def test_serialize_serves_an_adapter_that_is_not_thread_safe(
     assert server.run("call", "add", "a=2").out == "2\n"
 
 
+def test_lifetime_and_configuration_reach_the_adapter(
+    serve: Callable[..., Server], folder: Path
+) -> None:
+    ends = folder / "ends"
+    config = folder / "config.toml"
+    config.write_text(f'greeting = "hello"\n[ends]\nfile = "{ends}"\n')
+    options = ("--threads", "1", "--lifetime", "thread", "--config", str(config))
+    server = serve(*options, adapter="steps:Configured")
+    assert [server.run("call", "call").out for _ in range(2)] == ['"hello"\n'] * 2
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
+    assert ends.read_text() == "2\n"
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--threads", "0"], ["--listen", "x"], ["--transport", "quic"], ["--grace", "-1"]]
+    "arguments",
+    [
+        ["--lifetime", "day"],
+        ["--config", "none.toml"],
+        ["--threads", "0"],
+        ["--listen", "x"],
+        ["--transport", "quic"],
+        ["--grace", "-1"],
+    ],
 )
 def test_bad_options_are_usage_errors(folder: Path, arguments: list[str]) -> None:
     assert Command(folder, "serve", *arguments).status == 2

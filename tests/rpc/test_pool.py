@@ -118,3 +118,12 @@ def test_elastic_pool_has_room_again() -> None:
         assert pool.join(10)
         assert work.finished.is_set()
     assert pool.busy == 0
+
+
+def test_each_thread_says_that_it_leaves():
+    left = []
+    pool = HandlerPool(threads=3, limit=1, on_leave=lambda: left.append(threading.get_ident()))
+    pool.start()
+    idents = sorted(thread.ident for thread in pool.threads)
+    assert pool.stop(30)
+    assert sorted(left) == idents
