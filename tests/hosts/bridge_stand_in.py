@@ -181,14 +181,14 @@ class Host:
                     "request": _described(request),
                 }
             )
+            held = self._held.get(method)
+            failures = self._failing.get(method)
+            failure = failures.pop() if failures else None
             self._lock.notify_all()
-        held = self._held.get(method)
         if held is not None:
             held.wait(LONGEST_WAIT)
-        failures = self._failing.get(method)
-        if failures:
-            code, details = failures.pop()
-            context.abort(grpc.StatusCode[code], details)
+        if failure is not None:
+            context.abort(grpc.StatusCode[failure[0]], failure[1])
         return getattr(self, _snake(method))(request, context)
 
     # --- the service ----------------------------------------------------------------------------

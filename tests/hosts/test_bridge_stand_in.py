@@ -110,10 +110,12 @@ def test_there_is_no_telemetry_stream(channel):
 
 def test_it_can_hang_fail_and_come_back(channel, bridge):
     ping = m.PingRequest(message="x").encode()
+    bridge.do("clear")
     bridge.do("hold", method="Ping")
     with pytest.raises(RpcError) as raised:
         channel.unary(SERVICE + "Ping", ping, timeout=0.05)
     assert raised.value.code is StatusCode.DEADLINE_EXCEEDED
+    assert bridge.do("await_calls", method="Ping", count=1)
     bridge.do("release", method="Ping")
     bridge.do("fail", method="Ping", code="UNAVAILABLE")
     with pytest.raises(RpcError, match="told to"):
