@@ -113,7 +113,7 @@ def test_it_can_hang_fail_and_come_back(channel, bridge):
     bridge.do("clear")
     bridge.do("hold", method="Ping")
     with pytest.raises(RpcError) as raised:
-        channel.unary(SERVICE + "Ping", ping, timeout=0.05)
+        channel.unary(SERVICE + "Ping", ping, timeout=0.5)
     assert raised.value.code is StatusCode.DEADLINE_EXCEEDED
     assert bridge.do("await_calls", method="Ping", count=1)
     bridge.do("release", method="Ping")
