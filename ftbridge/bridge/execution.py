@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ftbridge.adapters.chunks import StreamChunk
 from ftbridge.adapters.errors import (
@@ -26,13 +26,28 @@ from ftbridge.adapters.host import AdapterHost
 from ftbridge.rpc.method import Call
 from ftbridge.rpc.status import MAX_STATUS_MESSAGE_BYTES, RpcError, StatusCode
 from ftbridge.wire import messages
-from ftbridge.wire.values import decode_value, encode_json, encode_value, to_result
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
+from ftbridge.wire.tensors import (
+    FORMAT_KEY,
+    JSON_FORMAT_KEY,
+    TENSOR_FORMAT,
+    is_tensor,
+    layout_text,
+    raw,
+    to_json,
+    travels_raw,
+)
+from ftbridge.wire.values import encode_json, encode_value, to_result
 from ftlocks import ShardedCounter
 
 from .context import CORRELATION_KEY, CallContext, correlation_id
 from .failures import failure_json
+from .parameters import ParameterError, read_arguments
 from .sessions import InvalidSessionError, SessionQuotaError, SessionStore
 from .telemetry import TelemetryHub
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _log = logging.getLogger("ftbridge.bridge")
 
@@ -42,14 +57,7 @@ STATUS_BUDGET_BYTES = MAX_STATUS_MESSAGE_BYTES - 64
 STREAM_ON_UNARY = {"error": "Streaming tool called on non-streaming endpoint."}
 """What the stock worker returns, as a success, when a stream is asked for by ``ExecuteTool``."""
 
-PICKLE_FORMAT = "pickle"
-_FORMAT_KEY = "binary_format:"
-
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
-
-
-class ParameterError(ValueError):
-    """A parameter could not be read, before any tool was looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +79,20 @@ class ToolExecutor:
         sessions: a session that a call names is created on its first use, as the stock workers
             do by asking their host; a call without a session id runs without one.
         telemetry: hears of every call's start and end.
+        policy: how values travel, and which are accepted.
     """
 
-    def __init__(self, host: AdapterHost, sessions: SessionStore, telemetry: TelemetryHub) -> None:
+    def __init__(
+        self,
+        host: AdapterHost,
+        sessions: SessionStore,
+        telemetry: TelemetryHub,
+        policy: WirePolicy = DEFAULT_POLICY,
+    ) -> None:
         self._host = host
         self._sessions = sessions
         self._telemetry = telemetry
+        self._policy = policy
         self._calls = ShardedCounter()
         self._failed_calls = ShardedCounter()
         self._streams = ShardedCounter()
@@ -115,8 +131,8 @@ class ToolExecutor:
         if listened:
             telemetry.tool_started(started, tool_name, request.session_id, correlation)
         try:
-            value = self._host.call(tool_name, _arguments(request), context)
-            result, binary = to_result(value)
+            value = self._host.call(tool_name, read_arguments(request, self._policy), context)
+            result, binary = to_result(value, self._policy)
         except BaseException as error:  # noqa: BLE001 - a tool's SystemExit ends its call only
             self._failed_calls.add(1)
             if listened:
@@ -157,15 +173,16 @@ class ToolExecutor:
         count = 0
         final = False
         try:
-            chunks = self._host.stream(tool_name, _arguments(request), context)
+            chunks = self._host.stream(tool_name, read_arguments(request, self._policy), context)
             for chunk in chunks:
                 count += 1
                 final = final or chunk.is_final
+                metadata = _chunk_metadata(chunk.metadata)
                 yield messages.ToolChunk(
                     chunk_id=f"{tool_name}-{count}",
-                    data=chunk_data(chunk.data),
+                    data=chunk_data(chunk.data, metadata, self._policy),
                     is_final=chunk.is_final,
-                    metadata=_chunk_metadata(chunk.metadata),
+                    metadata=metadata,
                 )
             if not final:
                 yield messages.ToolChunk(chunk_id=f"{tool_name}-{count + 1}", is_final=True)
@@ -266,27 +283,6 @@ class ToolExecutor:
             _log.exception("tool %r failed while its stream was closed", tool_name)
 
 
-def _arguments(request: messages.ExecuteToolRequest) -> dict[str, object]:
-    """The call's arguments by name; binary ones win over others of the same name."""
-    arguments: dict[str, object] = {}
-    for name, value in request.parameters.items():
-        try:
-            arguments[name] = decode_value(value)
-        except ValueError as unreadable:
-            raise ParameterError(f"parameter {name!r} cannot be read: {unreadable}") from None
-    if request.binary_parameters:
-        metadata = request.metadata
-        for name, data in request.binary_parameters.items():
-            if metadata and metadata.get(_FORMAT_KEY + name) == PICKLE_FORMAT:
-                raise ParameterError(
-                    f"binary parameter {name!r} is marked as {PICKLE_FORMAT}, which is refused: "
-                    "unpickling runs code of the sender's choice. Send plain bytes, without "
-                    f"{_FORMAT_KEY + name!r} in the metadata, and decode them in the tool"
-                )
-            arguments[name] = data
-    return arguments
-
-
 def _raise_if_over(error: BaseException, call: Call) -> None:
     """Raise the status of a call that nobody waits for, or that the tool itself chose."""
     if isinstance(error, RpcError):
@@ -297,8 +293,13 @@ def _raise_if_over(error: BaseException, call: Call) -> None:
         call.raise_if_cancelled()
 
 
-def chunk_data(data: object) -> bytes:
-    """Bytes of one chunk: none for None, bytes as they are, text as UTF-8, all else as JSON."""
+def chunk_data(
+    data: object, metadata: dict[str, str], policy: WirePolicy = DEFAULT_POLICY
+) -> bytes:
+    """Bytes of one chunk: none for None, bytes as they are, text as UTF-8, all else as JSON.
+
+    An array that is a chunk by itself is a tensor, raw or as JSON: `metadata` is told which.
+    """
     if data is None:
         return b""
     if isinstance(data, bytes):
@@ -307,7 +308,14 @@ def chunk_data(data: object) -> bytes:
         return data.encode("utf-8", "replace")
     if isinstance(data, bytearray | memoryview):
         return bytes(data)
-    return encode_json(data)
+    if is_tensor(data):
+        array = cast("np.ndarray[Any, Any]", data)
+        if travels_raw(array, policy.tensor_bytes):
+            metadata[FORMAT_KEY] = layout_text(array)
+            return raw(array)
+        metadata[JSON_FORMAT_KEY] = TENSOR_FORMAT
+        return encode_json(to_json(array))
+    return encode_json(data, policy)
 
 
 def _chunk_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:

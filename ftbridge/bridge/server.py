@@ -16,6 +16,7 @@ from ftbridge.rpc import ServerOptions, ServerTransport, TransportName, create_s
 from ftbridge.rpc.method import Method
 from ftbridge.wire.descriptors import FILES
 from ftbridge.wire.health import ServingStatus
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 
 from .health import SERVICE_NAME as HEALTH_SERVICE
 from .health import HealthService
@@ -46,6 +47,7 @@ class BridgeServer:
         guard: watches the GIL while serving; when something switches it on, health turns
             NOT_SERVING. Its own ``on_trip`` is called as before.
         sessions, host_tools: parts of the embedded host; made new when not given.
+        policy: how values travel, and which are accepted.
 
     Raises:
         ValueError: bad address or options, or a tool whose name or metadata no host would take.
@@ -62,10 +64,11 @@ class BridgeServer:
         guard: GilGuard | None = None,
         sessions: SessionStore | None = None,
         host_tools: HostTools | None = None,
+        policy: WirePolicy = DEFAULT_POLICY,
     ) -> None:
         self.host = host
         self.guard = guard
-        self.service = BridgeService(host, sessions, host_tools=host_tools)
+        self.service = BridgeService(host, sessions, host_tools=host_tools, policy=policy)
         self.health = HealthService([SERVICE_NAME])
         self.reflection = ReflectionService(
             [SERVICE_NAME, HEALTH_SERVICE, *REFLECTION_SERVICES], FILES

@@ -19,6 +19,7 @@ from ftbridge.rpc.method import Call, Method, MethodKind
 from ftbridge.rpc.status import RpcError, StatusCode
 from ftbridge.wire import messages
 from ftbridge.wire.codec import Message
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 from ftbridge.wire.values import decode_value, to_result
 
 from .context import correlation_id
@@ -42,6 +43,7 @@ class BridgeService:
     Args:
         host: the opened adapter host whose tools are served.
         sessions, host_tools, telemetry: the embedded host's parts; made new when not given.
+        policy: how values travel, and which are accepted.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class BridgeService:
         *,
         host_tools: HostTools | None = None,
         telemetry: TelemetryHub | None = None,
+        policy: WirePolicy = DEFAULT_POLICY,
     ) -> None:
         self.sessions = SessionStore() if sessions is None else sessions
         self.host_tools = HostTools() if host_tools is None else host_tools
         self.telemetry = TelemetryHub() if telemetry is None else telemetry
         self.registry = ToolRegistry(host.tools)
-        self._executor = ToolExecutor(host, self.sessions, self.telemetry)
+        self._executor = ToolExecutor(host, self.sessions, self.telemetry, policy)
 
     def statistics(self) -> ExecutionStatistics:
         """How many calls and streams have been run."""

@@ -23,10 +23,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final, cast
 
-UNSERIALIZABLE_KEY: Final = "__ffi_unserializable__"
-"""Key that tells a host that a value could not be sent."""
-TYPE_KEY: Final = "__type__"
-"""Key of the marker's type name, "module.Class"."""
+from ftbridge.wire.markers import marker
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 
 # As deep as orjson writes, the incumbent's encoder; deeper values become markers.
 MAX_DEPTH: Final = 254
@@ -40,30 +38,25 @@ _FEW: Final = 12
 type Plain = dict[str, Plain] | list[Plain] | str | int | float | bool | None
 
 
-def to_plain(value: object, *, repair: bool = False) -> Plain:
+def to_plain(value: object, policy: WirePolicy = DEFAULT_POLICY, *, repair: bool = False) -> Plain:
     """`value` as plain JSON data.
 
     Args:
         value: anything; never changed, and never kept.
+        policy: says what markers tell, and how long a list an array may become.
         repair: also replace the scalars that JSON or UTF-8 cannot carry: NaN and infinities by
             None, lone surrogates by U+FFFD, integers too long to print by markers. It costs a
             look at every scalar, so callers ask for it only after encoding has failed.
     """
-    plain: Plain = _plain(value, set(), repair)
+    plain: Plain = _plain(value, set(), repair, policy)
     return plain
 
 
-def marker(value: object) -> Plain:
-    """What stands for a value that cannot be sent."""
-    kind = type(value)
-    return {UNSERIALIZABLE_KEY: True, TYPE_KEY: f"{kind.__module__}.{kind.__qualname__}"}
-
-
-def _plain(value: Any, path: set[int], repair: bool) -> Any:
+def _plain(value: Any, path: set[int], repair: bool, policy: WirePolicy) -> Any:
     """`path` holds the ids of the values around this one: it ends cycles and bounds the depth."""
     kind = type(value)
     if kind in _SCALARS:
-        return _repaired(value) if repair else value
+        return _repaired(value, policy) if repair else value
     inner: Any
     odd: Any = ()  # keys or indices of what needs more than a copy
     if kind is dict:
@@ -82,25 +75,25 @@ def _plain(value: Any, path: set[int], repair: bool) -> Any:
             return inner
     else:
         try:
-            inner = _reduced(value)
+            inner = _reduced(value, policy.max_list_elements)
         except Exception:  # noqa: BLE001 - the value's own code failed; the call must not
             inner = _ODD
         if inner is _ODD:
-            return marker(value)
+            return marker(value, policy)
     identity = id(value)
     if identity in path or len(path) >= MAX_DEPTH:
-        return marker(value)
+        return marker(value, policy)
     path.add(identity)  # no try below: after an exception the path is of no use to anyone
     if kind is dict:
         if repair or not _KEYS.issuperset(map(type, odd)):
-            inner = _plain_items(inner, path, repair)
+            inner = _plain_items(inner, path, repair, policy)
         else:
             for key in odd:
-                inner[key] = _plain(inner[key], path, False)
+                inner[key] = _plain(inner[key], path, False, policy)
     elif kind is list or kind is tuple:
-        inner = [_plain(item, path, repair) for item in inner]
+        inner = [_plain(item, path, repair, policy) for item in inner]
     else:
-        inner = _plain(inner, path, repair)
+        inner = _plain(inner, path, repair, policy)
     path.remove(identity)
     return inner
 
@@ -109,16 +102,18 @@ def _is_flat(value: dict[object, object]) -> bool:
     return _KEYS.issuperset(map(type, value)) and _SCALARS.issuperset(map(type, value.values()))
 
 
-def _plain_items(items: dict[object, object], path: set[int], repair: bool) -> Plain:
+def _plain_items(
+    items: dict[object, object], path: set[int], repair: bool, policy: WirePolicy
+) -> Plain:
     result: dict[str, Plain] = {}
     for key, item in items.items():
         name = key if type(key) is str and not repair else _key(key)
         # Two keys may have one text, such as 1 and "1": hosts keep the first, so do we.
-        result.setdefault(name, _plain(item, path, repair))
+        result.setdefault(name, _plain(item, path, repair, policy))
     return result
 
 
-def _repaired(value: object) -> Plain:
+def _repaired(value: object, policy: WirePolicy) -> Plain:
     """A scalar that certainly encodes."""
     if type(value) is str:
         return _repaired_text(value)
@@ -128,7 +123,7 @@ def _repaired(value: object) -> Plain:
         try:
             int.__repr__(value)
         except ValueError:  # longer than sys.set_int_max_str_digits() allows, 4300 digits
-            return marker(value)
+            return cast("Plain", marker(value, policy))
     return cast("Plain", value)
 
 
@@ -144,7 +139,7 @@ def _repaired_text(text: str) -> str:
 def _key(key: object) -> str:
     """The text of a dict's key: strings as they are, JSON's scalars as JSON writes them."""
     try:
-        reduced = key if type(key) in _SCALARS else _reduced(key)
+        reduced = key if type(key) in _SCALARS else _reduced(key, 1)
         if type(reduced) is str:
             return _repaired_text(reduced)
         if reduced is None or type(reduced) is bool:
@@ -199,17 +194,21 @@ _UNSENDABLE: Final = (bytes, bytearray, memoryview, type)
 _DATA_METHODS: Final = ("_asdict", "model_dump", "to_dict")
 
 
-def _reduced(value: object) -> object:
+def _reduced(value: object, most: int) -> object:
+    """`most`: elements of an array that may become a list."""
     if isinstance(value, _UNSENDABLE):
         return _ODD
     # Before the table: numpy.float64 is a float, numpy.str_ a str.
     if type(value).__module__ == "numpy":
-        return _reduced_numpy(value)
+        return _reduced_numpy(value, most)
     for kind, reduce in _REDUCTIONS:
         if isinstance(value, kind):
             return reduce(value)
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    # Before anything spreads it out: pandas' objects and other libraries' arrays.
+    if hasattr(type(value), "__array__") and _size(value) > most:
+        return _ODD
     for name in _DATA_METHODS:
         if method := getattr(type(value), name, None):
             return method(value)
@@ -217,15 +216,26 @@ def _reduced(value: object) -> object:
         return list(value)
     # Arrays of other libraries and subclasses of numpy's; never an iterator, which reading ends.
     if method := getattr(type(value), "tolist", None):
-        return method(value)
+        return method(value) if _size(value) <= most else _ODD
     return _ODD
 
 
-def _reduced_numpy(value: Any) -> object:
+def _size(value: Any) -> int:
+    """How many elements another library's array says it has; 0 when it does not say."""
+    size = getattr(value, "size", 0)
+    if type(size) is int:
+        return size
+    shape = getattr(value, "shape", ())  # torch: size is a method
+    return math.prod(shape) if isinstance(shape, tuple) else 0
+
+
+def _reduced_numpy(value: Any, most: int) -> object:
     """An array as nested lists, a scalar as the Python number: exact for every dtype JSON has.
 
     The dtype itself does not travel.
     """
+    if value.size > most:
+        return _ODD
     if value.dtype.kind == "M":
         value = value.astype(str)  # tolist() would give bare numbers for some units
     reduced = value.tolist()

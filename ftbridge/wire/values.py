@@ -3,7 +3,8 @@
 An Any of the bridge holds JSON text, whatever its type_url says: a host sends arguments under
 the URL of StringValue and reads results without looking at the URL. Numbers keep their value
 (integers of any size, -0.0, 1.0 as a float), None is null, and a float that JSON lacks travels,
-when it stands alone, as the string "NaN", "Infinity" or "-Infinity".
+when it stands alone, as the string "NaN", "Infinity" or "-Infinity". Bytes and large arrays
+travel raw, beside the JSON. docs/values.md is the same for readers.
 
 Nothing here shares state between threads that any of them writes.
 """
@@ -11,13 +12,30 @@ Nothing here shares state between threads that any of them writes.
 import json
 import json.encoder
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any as AnyType
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from ftbridge.wire.codec import DecodeError, Malformed, read_length
+from ftbridge.wire.markers import marker
 from ftbridge.wire.messages import Any
-from ftbridge.wire.plain import Plain, marker, to_plain
+from ftbridge.wire.plain import Plain, to_plain
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
+from ftbridge.wire.scalars import incumbent_scalar
+from ftbridge.wire.tensors import (
+    FORMAT_KEY,
+    TENSOR_FORMAT,
+    TensorError,
+    from_json,
+    from_raw,
+    is_tensor,
+    layout,
+    layout_text,
+    raw,
+    read_layout,
+    to_json,
+    travels_raw,
+)
 
 STRING_VALUE_URL: Final = "type.googleapis.com/google.protobuf.StringValue"
 """What hosts write on arguments."""
@@ -36,6 +54,7 @@ _URLS: Final[dict[type, str]] = {
 }
 FLOAT_URL: Final = _URLS[float]
 BINARY_URL: Final = _TYPE_PREFIX + "binary"
+TENSOR_URL: Final = _TYPE_PREFIX + "tensor"
 
 _SPECIAL_FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -73,7 +92,7 @@ _scan: Final = cast("Callable[[str, int], tuple[object, int]]", cast("AnyType", 
 _quote: Final = json.encoder.encode_basestring
 
 
-def encode_json(value: AnyType) -> bytes:
+def encode_json(value: AnyType, policy: WirePolicy = DEFAULT_POLICY) -> bytes:
     """`value` as JSON text in UTF-8, compact.
 
     Never fails for what the value holds: what JSON cannot carry is replaced as `plain.to_plain`
@@ -85,70 +104,137 @@ def encode_json(value: AnyType) -> bytes:
         try:
             return _quote(value).encode()
         except UnicodeEncodeError:
-            return _encode_repaired(value)
+            return _encode_repaired(value, policy)
     if kind is int:
         try:
             return int.__repr__(value).encode()
         except ValueError:  # longer than sys.set_int_max_str_digits() allows
-            return _encode_repaired(value)
+            return _encode_repaired(value, policy)
     if kind is float:
         return _encode_float(value)
     if kind is bool:
         return b"true" if value else b"false"
     if value is None:
         return b"null"
-    return _encode_other(value)[0]
+    return _encode_other(value, policy)[0]
 
 
-def encode_value(value: object) -> Any:
+def encode_value(value: object, policy: WirePolicy = DEFAULT_POLICY) -> Any:
     """`value` as hosts send arguments: JSON under the URL of StringValue.
 
-    A float that is not finite goes under the float URL, or it would be read as a string. Never
-    fails for what the value holds, as `encode_json`; raw bytes become a marker, they belong into
-    `binary_parameters`.
+    A float that is not finite goes under the float URL, or it would be read as a string, and an
+    array under the tensor's. Never fails for what the value holds, as `encode_json`; raw bytes
+    become a marker, they belong into `binary_parameters` (`split_arguments`).
     """
     kind = type(value)
     if kind in _URLS and kind is not float:
-        return Any(type_url=STRING_VALUE_URL, value=encode_json(value))
-    text, kind = _encode_other(value)
+        return Any(type_url=STRING_VALUE_URL, value=encode_json(value, policy))
+    if is_tensor(value) and not travels_raw(cast("AnyType", value), policy.tensor_bytes):
+        return _tensor(value)
+    text, kind = _encode_other(value, policy)
     special = kind is float and text.startswith(b'"')
     return Any(type_url=FLOAT_URL if special else STRING_VALUE_URL, value=text)
 
 
-def to_result(value: object) -> tuple[Any | None, bytes]:
+def split_arguments(
+    arguments: Mapping[str, object], policy: WirePolicy = DEFAULT_POLICY
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, str]]:
+    """A call's arguments as a request carries them.
+
+    Returns:
+        `parameters`, `binary_parameters`, and what `metadata` has to say about the latter: raw
+        bytes and large arrays are binary, everything else is JSON.
+    """
+    parameters: dict[str, Any] = {}
+    binary: dict[str, bytes] = {}
+    formats: dict[str, str] = {}
+    for name, value in arguments.items():
+        if isinstance(value, bytes | bytearray | memoryview):
+            binary[name] = bytes(value)
+        elif is_tensor(value) and travels_raw(cast("AnyType", value), policy.tensor_bytes):
+            binary[name] = raw(cast("AnyType", value))
+            formats[f"{FORMAT_KEY}:{name}"] = layout_text(cast("AnyType", value))
+        else:
+            parameters[name] = encode_value(value, policy)
+    return parameters, binary, formats
+
+
+def to_result(value: object, policy: WirePolicy = DEFAULT_POLICY) -> tuple[Any | None, bytes]:
     """`value` as a tool's result: (`result`, `binary_result`) of an ExecuteToolResponse.
 
     bytes, bytearray and memoryview travel raw, with no `result` beside them. Empty ones go as an
     empty string, which is what the empty binary is to a host: an empty `binary_result` means none.
-    Everything else is JSON under the URL of its type. Never fails for what the value holds.
+    A large array travels raw too, with its layout in `result`, a small one as JSON that says dtype
+    and shape. Everything else is JSON under the URL of its type. Never fails for what the value
+    holds.
     """
+    if policy.snakepit:
+        value = incumbent_scalar(value)
     kind = type(value)
     url = _URLS.get(kind)
     if url is not None:
-        return Any(type_url=url, value=encode_json(value)), b""
+        return Any(type_url=url, value=encode_json(value, policy)), b""
     if isinstance(value, bytes | bytearray | memoryview):
-        raw = bytes(value)
-        return (None, raw) if raw else (Any(type_url=BINARY_URL, value=b'""'), b"")
-    text, kind = _encode_other(value)
+        content = bytes(value)
+        return (None, content) if content else (Any(type_url=BINARY_URL, value=b'""'), b"")
+    if is_tensor(value):
+        array = cast("AnyType", value)
+        if not travels_raw(array, policy.tensor_bytes):
+            return _tensor(array), b""
+        about = _encode_plain(cast("Plain", layout(array))).encode()
+        return Any(type_url=_URLS[dict], value=about), raw(array)
+    text, kind = _encode_other(value, policy)
     return Any(type_url=_URLS[kind], value=text), b""
 
 
-def _encode_other(value: object) -> tuple[bytes, type]:
+class Binary(NamedTuple):
+    """A binary result with a description that is no tensor's, as only foreign servers send."""
+
+    data: bytes
+    metadata: object
+
+
+def from_result(result: Any | None, binary: bytes) -> object:
+    """What a tool returned, from `result` and `binary_result`: `to_result`, the other way.
+
+    Arrays that came raw are read-only views of `binary`.
+
+    Raises:
+        DecodeError: the content is not JSON, or not what its layout says.
+    """
+    if not binary:
+        return None if result is None else decode_value(result)
+    about = None if result is None else decode_value(result)
+    if not about:
+        return binary
+    if isinstance(about, dict) and about.get(FORMAT_KEY) == TENSOR_FORMAT:
+        try:
+            return from_raw(binary, *read_layout(about))
+        except TensorError as error:
+            raise DecodeError("ExecuteToolResponse", "binary_result", 0, str(error)) from None
+    return Binary(binary, about)
+
+
+def _tensor(array: AnyType) -> Any:
+    return Any(type_url=TENSOR_URL, value=_encode_plain(cast("Plain", to_json(array))).encode())
+
+
+def _encode_other(value: object, policy: WirePolicy) -> tuple[bytes, type]:
     """The JSON text of any value, and the type of the plain data that it was reduced to."""
     try:
-        plain = to_plain(value)
+        plain = to_plain(value, policy)
     except RecursionError:  # called when little of the stack was left
-        plain = marker(value)
+        plain = cast("Plain", marker(value))
     if type(plain) is float:
         return _encode_float(plain), float
     try:
         return _encode_plain(plain).encode(), type(plain)
     except ValueError:  # UnicodeEncodeError is one
-        return _encode_repaired(value), type(plain)
+        return _encode_repaired(value, policy), type(plain)
 
 
-def _encode_repaired(value: object) -> bytes:
-    return _encode_plain(to_plain(value, repair=True)).encode()
+def _encode_repaired(value: object, policy: WirePolicy) -> bytes:
+    return _encode_plain(to_plain(value, policy, repair=True)).encode()
 
 
 def _encode_float(value: float) -> bytes:
@@ -162,26 +248,31 @@ def _encode_float(value: float) -> bytes:
 def decode_value(any: Any) -> object:
     """The Python value in `any`, by the last part of its type name.
 
-    "float" and "integer" see to the type of a number, "binary" to that of an empty string; under
-    every other name the JSON counts. A StringValue that a generic client really packed is read as
-    its text, where it is not JSON. An Any with nothing in it is None.
+    "float" and "integer" see to the type of a number, "binary" to that of an empty string,
+    "tensor" makes an array, read-only; under every other name the JSON counts. A StringValue that
+    a generic client really packed is read as its text, where it is not JSON. An Any with nothing
+    in it is None.
 
     Raises:
-        DecodeError: the content is not JSON.
+        DecodeError: the content is not JSON, or no array.
     """
-    raw = any.value
+    content = any.value
     url = any.type_url
     # Before the general way: short numbers are the commonest arguments.
-    if raw.isdigit() and len(raw) <= _SHORT_INTEGER and (raw[0] != 0x30 or len(raw) == 1):
-        value: object = int(raw)
+    if (
+        content.isdigit()
+        and len(content) <= _SHORT_INTEGER
+        and (content[0] != 0x30 or len(content) == 1)
+    ):
+        value: object = int(content)
     else:
         try:
-            text = raw.decode()
+            text = content.decode()
             value, behind = _scan(text, 0)
             if behind != len(text):
                 value = _decoder.decode(text)
         except (StopIteration, ValueError, RecursionError):
-            value = _decode_odd(raw, url)
+            value = _decode_odd(content, url)
     if url == STRING_VALUE_URL:
         return value
     return _coerced(value, url)
@@ -231,6 +322,12 @@ def _coerced(value: object, url: str) -> object:
     elif name == "integer":
         if type(value) is float and value.is_integer():
             return int(value)
+    elif name == "tensor":
+        if isinstance(value, dict) and value.keys() >= {"dtype", "shape", "data"}:
+            try:
+                return from_json(value)
+            except TensorError as error:
+                raise DecodeError("Any", "value", 0, str(error)) from None
     elif name == "binary" and value == "":
         return b""
     return value
@@ -247,8 +344,12 @@ __all__ = [
     "BINARY_URL",
     "FLOAT_URL",
     "STRING_VALUE_URL",
+    "TENSOR_URL",
+    "Binary",
     "decode_value",
     "encode_json",
     "encode_value",
+    "from_result",
+    "split_arguments",
     "to_result",
 ]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from bridge.adapters_for_tests import GATES, DemoAdapter
 from bridge.fake_call import FakeCall
@@ -24,18 +25,19 @@ from ftbridge.wire.messages import (
     ToolChunk,
     ToolRegistration,
 )
+from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 from ftbridge.wire.values import decode_value
 
 STRING_VALUE = "type.googleapis.com/google.protobuf.StringValue"
 
 
 class Fixture:
-    def __init__(self, **store: Any) -> None:
+    def __init__(self, policy: WirePolicy = DEFAULT_POLICY, **store: Any) -> None:
         self.host = AdapterHost(DemoAdapter)
         self.host.open()
         self.sessions = SessionStore(**store)
         self.telemetry = TelemetryHub()
-        self.executor = ToolExecutor(self.host, self.sessions, self.telemetry)
+        self.executor = ToolExecutor(self.host, self.sessions, self.telemetry, policy)
 
     def call(
         self, name: str, arguments: dict[str, object] | None = None, **options: Any
@@ -110,16 +112,56 @@ def test_binary_parameters_win_and_binary_results_are_binary(bridge):
     assert response.binary_result == b"\x00\xff\x00\xff"
 
 
-def test_pickle_is_refused_by_name(bridge):
+def test_pickle_is_refused_and_other_marks_change_nothing(bridge):
     payload = bridge.failure(
         "blob",
         binary_parameters={"data": b"cos\nsystem\n."},
         metadata={"binary_format:data": "pickle"},
     )
-    assert "'data' is marked as pickle" in payload["message"]
-    # Another parameter's mark, and another format, change nothing.
+    assert "--allow-pickle" in payload["message"]
     marks = {"binary_format:other": "pickle", "binary_format:data": "raw"}
     assert bridge.call("blob", binary_parameters={"data": b"x"}, metadata=marks).success
+
+
+def test_the_policy_decides_how_values_travel():
+    made = Fixture(policy=WirePolicy(snakepit=True, allow_pickle=True))
+    try:
+        assert made.call("add", {"a": 2, "b": 3}).result.value == b"5.0"
+        pickled = {"binary_parameters": {"value": b"I5\n."}}
+        marks = {"binary_format:value": "pickle"}
+        assert made.value("echo", **pickled, metadata=marks) == 5.0
+    finally:
+        made.host.close()
+
+
+def test_a_large_array_comes_back_raw_with_its_layout(bridge):
+    data = np.arange(5000, dtype="<i4")
+    marks = {"binary_format:value": "tensor;dtype=<i4;shape=50,100"}
+    response = bridge.call("echo", binary_parameters={"value": data.tobytes()}, metadata=marks)
+    assert response.binary_result == data.tobytes()
+    assert json.loads(response.result.value) == {
+        "binary_format": "tensor",
+        "dtype": "<i4",
+        "shape": [50, 100],
+        "type": "s32",
+    }
+
+
+def test_arrays_as_chunks(bridge):
+    small, large = np.array([1.5, 2.5]), np.zeros((2, 3000))
+    chunks = []
+    for array in (small, large):
+        layout = f"tensor;dtype=<f8;shape={','.join(map(str, array.shape))}"
+        chunks += bridge.stream(
+            "echo",
+            binary_parameters={"value": array.tobytes()},
+            metadata={"binary_format:value": layout},
+        )
+    first, _, second, _ = chunks
+    assert first.metadata == {"json_format": "tensor"}
+    assert json.loads(first.data)["data"] == [1.5, 2.5]
+    assert second.metadata == {"binary_format": "tensor;dtype=<f8;shape=2,3000"}
+    assert second.data == large.tobytes()
 
 
 def test_a_session_is_made_by_its_first_call_and_its_metadata_reaches_tools(bridge):

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from ftbridge.wire.plain import MAX_DEPTH, TYPE_KEY, UNSERIALIZABLE_KEY, to_plain
+from ftbridge.wire.markers import TYPE_KEY, UNSERIALIZABLE_KEY
+from ftbridge.wire.plain import MAX_DEPTH, to_plain
 
 
 class Colour(enum.Enum):

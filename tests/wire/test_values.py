@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftbridge.wire import DecodeError, values
+from ftbridge.wire.markers import REPR_KEY, TYPE_KEY, UNSERIALIZABLE_KEY
 from ftbridge.wire.messages import Any
-from ftbridge.wire.plain import TYPE_KEY, UNSERIALIZABLE_KEY, Plain
-from ftbridge.wire.values import decode_value, encode_json, encode_value, to_result
+from ftbridge.wire.plain import Plain
+from ftbridge.wire.policy import WirePolicy
+from ftbridge.wire.values import (
+    Binary,
+    decode_value,
+    encode_json,
+    encode_value,
+    from_result,
+    to_result,
+)
 
 PREFIX = "type.googleapis.com/snakepit."
 
@@ -120,7 +129,7 @@ def test_no_value_fails(value: object) -> None:
         ({"x": math.nan}, "map", b'{"x":null}'),
         ({1: 2}, "map", b'{"1":2}'),
         ((1, 2), "list", b"[1,2]"),
-        (np.arange(3), "list", b"[0,1,2]"),
+        (np.ma.arange(3), "list", b"[0,1,2]"),
         (np.float32(0.5), "float", b"0.5"),
         (np.float32("nan"), "float", b'"NaN"'),
         (np.float64("inf"), "float", b'"Infinity"'),
@@ -293,3 +302,97 @@ def test_little_stack_left_is_no_failure() -> None:
     frames = len(inspect.stack(context=0))
     encoded = at_the_limit(sys.getrecursionlimit() - frames - 60)
     assert json.loads(encoded) == {UNSERIALIZABLE_KEY: True, TYPE_KEY: "builtins.list"}
+
+
+def test_a_small_array_is_json_with_dtype_and_shape() -> None:
+    array = np.array([[1, 2, 3]], dtype="<i2")
+    result, binary = to_result(array)
+    assert result is not None
+    assert result.type_url == PREFIX + "tensor"
+    assert host_reads(result) == {
+        "dtype": "<i2", "shape": [1, 3], "type": "s16", "data": [1, 2, 3]
+    }  # fmt: skip
+    back = from_result(result, binary)
+    assert isinstance(back, np.ndarray)
+    assert (back.dtype, back.tolist()) == (array.dtype, array.tolist())
+    assert encode_value(array) == result
+
+
+def test_a_large_array_is_raw_with_its_layout_beside_it() -> None:
+    array = np.arange(20_000, dtype=">f8").reshape(100, 200)
+    result, binary = to_result(array)
+    assert result is not None
+    assert host_reads(result) == {
+        "binary_format": "tensor", "dtype": "<f8", "shape": [100, 200], "type": "f64"
+    }  # fmt: skip
+    assert binary == array.astype("<f8").tobytes()
+    back = from_result(result, binary)
+    assert isinstance(back, np.ndarray)
+    assert np.array_equal(back, array)
+    assert np.shares_memory(back, np.frombuffer(binary, "u1"))
+
+
+def test_an_array_without_elements_keeps_dtype_and_shape() -> None:
+    for array in (np.zeros((0, 3), "<f4"), np.zeros((2, 0), "<c8")):
+        result, binary = to_result(array, WirePolicy(tensor_bytes=0))
+        assert binary == b""
+        back = from_result(result, binary)
+        assert isinstance(back, np.ndarray)
+        assert (back.dtype, back.shape) == (array.dtype, array.shape)
+
+
+@pytest.mark.parametrize("value", [b"\0\xff", b"", {"a": 1}, None, 5, "x", [1, None], math.inf])
+def test_results_come_back(value: object) -> None:
+    result, binary = to_result(value)
+    expected = "Infinity" if value == math.inf else value
+    assert from_result(result, binary) in (expected, value)
+
+
+def test_bytes_with_a_foreign_description_keep_it() -> None:
+    about = Any(value=b'{"format":"png"}')
+    assert from_result(about, b"x") == Binary(b"x", {"format": "png"})
+    assert from_result(Any(value=b"{}"), b"x") == b"x"
+
+
+@pytest.mark.parametrize(
+    "layout", [b'{"binary_format":"tensor"}',
+               b'{"binary_format":"tensor","dtype":"|O","shape":[1]}',
+               b'{"binary_format":"tensor","dtype":"<f4","shape":[2]}'],
+)  # fmt: skip
+def test_a_result_that_is_not_what_its_layout_says(layout: bytes) -> None:
+    with pytest.raises(DecodeError, match="binary_result"):
+        from_result(Any(value=layout), b"\0" * 4)
+
+
+def test_a_tensor_without_the_three_keys_is_what_its_json_says() -> None:
+    for text in (b"[1,2]", b'{"shape":[2],"data":[1,2]}'):
+        any = Any(type_url=PREFIX + "tensor", value=text)
+        assert decode_value(any) == json.loads(text)
+
+
+def test_an_array_inside_is_a_list_up_to_the_limit() -> None:
+    policy = WirePolicy(max_list_elements=4)
+    assert encode_json([np.zeros((2, 2))], policy) == b"[[[0.0,0.0],[0.0,0.0]]]"
+    too_many = json.loads(encode_json({"a": np.zeros(5), "b": 1}, policy))
+    assert too_many == {"a": {UNSERIALIZABLE_KEY: True, TYPE_KEY: "numpy.ndarray"}, "b": 1}
+
+
+def test_the_limit_holds_for_other_libraries_arrays() -> None:
+    class Foreign:
+        size = 5
+        spread = False
+
+        def tolist(self) -> list[int]:
+            self.spread = True
+            return [0] * 5
+
+    value = Foreign()
+    assert json.loads(encode_json(value, WirePolicy(max_list_elements=4)))[UNSERIALIZABLE_KEY]
+    assert not value.spread
+    assert encode_json(value, WirePolicy(max_list_elements=5)) == b"[0,0,0,0,0]"
+
+
+def test_markers_tell_what_the_policy_lets_them() -> None:
+    policy = WirePolicy(marker_detail="repr_truncated", marker_length=8)
+    found = json.loads(encode_json({"k": [b"0123456789"]}, policy))
+    assert found["k"][0][REPR_KEY] == "b'012..."
