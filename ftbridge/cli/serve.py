@@ -29,6 +29,7 @@ from ftbridge.cli.arguments import DEFAULT_ADDRESS, reachable
 from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
+from ftbridge.cli.options import wire_options
 from ftbridge.cli.signals import serve_until_signal
 from ftbridge.cli.terminal import fail
 from ftbridge.guard import GilEnabledError, GilGuard
@@ -38,6 +39,7 @@ from ftbridge.rpc.pool import default_threads
 
 if TYPE_CHECKING:
     from ftbridge.adapters.base import BaseAdapter, Lifetime
+    from ftbridge.wire.policy import WirePolicy
 
 EXAMPLE_ADAPTER: Final = "ftbridge.examples:StdlibAdapter"
 
@@ -125,6 +127,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
     show_default=True,
     help="To stderr.",
 )
+@wire_options
 @click.option("--self-check", is_flag=True, help="Call a tool through the socket after starting.")
 def serve(
     adapter: str,
@@ -141,6 +144,7 @@ def serve(
     port_file: Path | None,
     log_level: str,
     self_check: bool,
+    policy: WirePolicy,
 ) -> None:
     """Serve an adapter's tools over gRPC until SIGTERM or Ctrl-C.
 
@@ -164,6 +168,7 @@ def serve(
                 options=options,
                 transport=cast("TransportName", transport),
                 guard=guard,
+                policy=policy,
             )
         port = server.start()
     bound = reachable(listen, port)
