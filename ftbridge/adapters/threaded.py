@@ -5,9 +5,8 @@ them in per-request instances, where they do nothing; here the locks belong to t
 instance to the process. Must never import the host.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, cast
 from uuid import uuid4
@@ -16,7 +15,7 @@ from ftbridge.adapters.base import SURROUNDINGS, BaseAdapter, Lifetime
 from ftbridge.adapters.context import CURRENT, SessionContext
 from ftbridge.adapters.errors import LockTimeoutError
 from ftbridge.adapters.tracking import RequestTracker
-from ftlocks import ThreadLocal
+from ftlocks import RLock, ThreadLocal
 
 # The lock that `acquire_lock()` takes when it is given no name.
 _DEFAULT_LOCK: Final = ""
@@ -27,14 +26,13 @@ class _TimedLock:
 
     __slots__ = ("_label", "_lock", "_timeout")
 
-    def __init__(self, lock: AbstractContextManager[bool], label: str, timeout: float) -> None:
+    def __init__(self, lock: RLock, label: str, timeout: float) -> None:
         self._lock = lock
         self._label = label
         self._timeout = timeout
 
     def __enter__(self) -> bool:
-        acquire: Callable[..., bool] = self._lock.acquire  # type: ignore[attr-defined]  # an RLock
-        if not acquire(timeout=self._timeout):
+        if not self._lock.acquire(timeout=self._timeout):
             raise LockTimeoutError(
                 f"{self._label} was still held by another thread after {self._timeout:g} s"
             )
@@ -93,13 +91,13 @@ class ThreadSafeAdapter(BaseAdapter):
     __lifetime__: ClassVar[Lifetime] = "process"
 
     # Named locks of the concrete class, created on first use. Each subclass has its own.
-    _ft_locks: ClassVar[dict[str, AbstractContextManager[bool]]] = {_DEFAULT_LOCK: RLock()}
+    _ft_locks: ClassVar[dict[str, RLock]] = {_DEFAULT_LOCK: RLock("ThreadSafeAdapter")}
     _ft_locals: ThreadLocal[dict[str, Any]]
     _ft_tracker: RequestTracker
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._ft_locks = {_DEFAULT_LOCK: RLock()}
+        cls._ft_locks = {_DEFAULT_LOCK: RLock(cls.__name__)}
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         self = super().__new__(cls)
@@ -126,7 +124,8 @@ class ThreadSafeAdapter(BaseAdapter):
     ) -> AbstractContextManager[bool]:
         """A context manager that holds a lock of this adapter class: `with self.acquire_lock():`.
 
-        Reentrant. Each `name` is a lock of its own; all instances of the class share them.
+        Reentrant. Each `name` is a lock of its own; all instances of the class share them. It is
+        an `ftlocks.RLock`, called "<class>" or "<class>.<name>" wherever locks are reported.
         `timeout` is in seconds; `LockTimeoutError` is raised on entry when it runs out.
 
         Happens-before: leaving the block happens before the next entry of a block on the same
@@ -135,7 +134,8 @@ class ThreadSafeAdapter(BaseAdapter):
         """
         lock = self._ft_locks.get(name or _DEFAULT_LOCK)
         if lock is None:
-            lock = self._ft_locks.setdefault(name or _DEFAULT_LOCK, RLock())
+            fresh = RLock(f"{type(self).__name__}.{name}")
+            lock = self._ft_locks.setdefault(name or _DEFAULT_LOCK, fresh)
         if timeout is None:
             return lock
         return _TimedLock(lock, self._lock_label(name), timeout)

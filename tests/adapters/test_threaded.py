@@ -104,6 +104,12 @@ def test_a_name_seen_first_by_many_threads_is_one_lock():
         assert a is b
 
 
+def test_locks_are_reported_under_the_names_of_class_and_lock():
+    assert Counting().acquire_lock().name == "Counting"
+    assert Counting().acquire_lock("ledger").name == "Counting.ledger"
+    assert ThreadSafeAdapter().acquire_lock().name == "ThreadSafeAdapter"
+
+
 def test_locks_are_reentrant():
     adapter = Counting()
     with adapter.acquire_lock(), adapter.acquire_lock(), adapter.acquire_lock(timeout=1):

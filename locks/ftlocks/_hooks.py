@@ -1,0 +1,286 @@
+"""Who is listening to the locks, and which locks there are.
+
+Every primitive that can be held or waited for registers here, weakly, under a name or the place
+where it was made. A contention profile, a lock-order checker or a deadlock watchdog stands on two
+things: an `Observer`, which is told of each hold after it has ended, and `states()`, a picture of
+who holds and who waits, taken without stopping anybody.
+
+Nothing is told while the lock in question is held: what an observer does would otherwise lengthen
+the very holds it measures. With no observer, and `observe()` off, `Lock` and `RLock` are their C
+counterparts and this module is not on the way at all. Must never import a primitive.
+"""
+
+import itertools
+import sys
+import threading
+import weakref
+from _thread import allocate_lock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple, Protocol
+
+EXCLUSIVE: Final = "exclusive"
+READ: Final = "read"
+WRITE: Final = "write"
+
+# How often a thread that is blocked in an observed `Lock` or `RLock` looks whether it was
+# interrupted or the owner has died. A guess: rare enough to cost nothing, soon enough for a person.
+POLL_SECONDS: Final = 0.1
+
+_PACKAGE: Final = __name__.partition(".")[0]
+
+
+class LockInfo:
+    """What identifies a primitive for as long as anybody remembers it; outlives it.
+
+    `id` is never used again, unlike ``id()``. `kind` is the class's name.
+    """
+
+    __slots__ = ("_code", "_instruction", "id", "kind", "name")
+
+    def __init__(self, kind: str, name: str, frame: FrameType | None) -> None:
+        self.id = next(_ids)
+        self.kind = kind
+        self.name = name
+        # The line is worked out when somebody asks: most locks are never asked about.
+        self._code: CodeType | None = None if frame is None else frame.f_code
+        self._instruction = -1 if frame is None else frame.f_lasti
+
+    @property
+    def site(self) -> tuple[str, int]:
+        """File and line of the code, outside this package, that made the primitive."""
+        if self._code is None:
+            return ("", 0)
+        for start, end, line in self._code.co_lines():
+            if start <= self._instruction < end:
+                return (self._code.co_filename, line or self._code.co_firstlineno)
+        return (self._code.co_filename, self._code.co_firstlineno)
+
+    @property
+    def label(self) -> str:
+        """The name, or kind and place of creation where it has none."""
+        if self.name:
+            return self.name
+        path, line = self.site
+        return f"{self.kind} made at {PurePath(path).name}:{line}"
+
+    def __repr__(self) -> str:
+        return f"<LockInfo {self.id} {self.label}>"
+
+
+class Waiter:
+    """One blocked thread. `gate` is what it sleeps on; None where it polls instead."""
+
+    __slots__ = ("error", "gate", "granted", "mode", "since_ns", "thread")
+
+    def __init__(self, mode: str, since_ns: int, *, gated: bool) -> None:
+        self.thread = threading.current_thread()
+        self.mode = mode
+        self.since_ns = since_ns
+        self.granted = False
+        self.error: BaseException | None = None
+        self.gate = None
+        if gated:
+            self.gate = allocate_lock()
+            self.gate.acquire()
+
+    def wake(self) -> None:
+        """Open the gate; opening it twice is no error."""
+        if self.gate is not None:
+            try:
+                self.gate.release()
+            except RuntimeError:
+                pass
+
+    def interrupt(self, error: BaseException) -> None:
+        """Make the blocked thread give up and raise `error`, unless it gets through first."""
+        self.error = error
+        self.wake()
+
+
+class LockState(NamedTuple):
+    """Who holds a primitive and who waits for it, at one moment.
+
+    Args:
+        key: which part of it, for a primitive that has parts (`KeyedLock`); else None.
+        owners: idents of the holding threads; empty when free, or when the holder is not known
+            (a `Lock` that nobody observes).
+        waiters: whom the owners block, in the order in which they came.
+    """
+
+    info: LockInfo
+    key: object
+    owners: tuple[int, ...]
+    waiters: tuple[Waiter, ...]
+
+
+class Hold(NamedTuple):
+    """One outermost hold that has ended, told by the thread that released it.
+
+    Args:
+        mode: `EXCLUSIVE`, `READ` or `WRITE`.
+        thread: ident of the thread that had acquired.
+        acquired_ns: when it did, by `time.perf_counter_ns`.
+        waited_ns: how long it was blocked before; 0 when it was not.
+        held_ns: from acquisition to release. A `Condition.wait()` ends one hold and begins another.
+        weight: how many holds this one stands for, itself included: the sampling rate for an
+            uncontended one, 1 for a contended one.
+    """
+
+    lock: LockInfo
+    mode: str
+    thread: int
+    acquired_ns: int
+    waited_ns: int
+    contended: bool
+    held_ns: int
+    weight: int
+
+
+class Observer:
+    """Told what happens at every observed primitive; override what is of interest.
+
+    Called on the thread in question, which may hold other locks, but never the one it is about.
+    An observer must not use a primitive of this package, except ones it never shares.
+    """
+
+    def wanted(self, lock: LockInfo, mode: str, blocking: bool) -> None:
+        """The thread is about to take the lock (not when it has it already). May raise."""
+
+    def gave_up(self, lock: LockInfo, mode: str, waited_ns: int) -> None:
+        """The wait ended in a timeout or an exception."""
+
+    def released(self, hold: Hold) -> None:
+        """A contended hold, or a sampled uncontended one, has ended. Must not raise."""
+
+
+class Observable(Protocol):
+    """What a primitive offers to this module."""
+
+    def _observe(self, on: bool) -> None:
+        """Begin or end to time holds and tell observers; called with the switch held."""
+
+    def _states(self) -> list[LockState]: ...
+
+
+class _Reference(weakref.ref[Any]):
+    __slots__ = ("id",)
+    id: int
+
+
+def _forget(reference: _Reference) -> None:
+    _live.pop(reference.id, None)
+
+
+_ids: Final = itertools.count(1)
+_live: Final[dict[int, _Reference]] = {}
+_switch: Final = threading.RLock()
+_observers: tuple[tuple[Observer, int], ...] = ()
+_requested = False
+
+# Read by the primitives, written with the switch held.
+active = False
+sample_mask = 0
+on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
+on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
+on_released: tuple[Callable[[Hold], None], ...] = ()
+
+
+def register(lock: Observable, kind: str, name: str) -> LockInfo:
+    """Enter a new primitive and, where observation is on, begin it; the primitive's identity."""
+    frame: FrameType | None = None
+    if not name:
+        frame = sys._getframe(1)
+        while frame is not None and (
+            frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE
+            or frame.f_code.co_filename == "<string>"  # the __init__ of a dataclass
+        ):
+            frame = frame.f_back
+    info = LockInfo(kind, name, frame)
+    reference = _Reference(lock, _forget)
+    reference.id = info.id
+    _live[info.id] = reference
+    return info
+
+
+def begin(lock: Observable) -> None:
+    """Observe a primitive just made, if observation is on. Call when it is complete."""
+    if active:
+        with _switch:
+            lock._observe(active)
+
+
+def live() -> list[Observable]:
+    """All registered primitives that are alive, in order of creation."""
+    found = [reference() for reference in _live.copy().values()]
+    return [lock for lock in found if lock is not None]
+
+
+def states() -> list[LockState]:
+    """Every primitive's holders and waiters. A picture put together while the threads run on.
+
+    A deadlock stays in the picture; what only passes by may be in one and not in the next.
+    """
+    return [state for lock in live() for state in lock._states()]
+
+
+def observe(enabled: bool = True) -> None:
+    """Keep full statistics of all locks from now on, or stop.
+
+    Switched on, `Lock` and `RLock` know their owner, waiters and times, name the threads in errors,
+    and notice an owner that has died; an uncontended acquire and release costs two to three times
+    as much. Locks that exist already are included. A lock made with ``statistics=True`` is always
+    observed.
+    """
+    global _requested
+    with _switch:
+        _requested = enabled
+        _apply()
+
+
+def add_observer(observer: Observer, *, sample: int = 1) -> None:
+    """Tell `observer` of what happens from now on.
+
+    Args:
+        sample: one of how many uncontended holds to time, a power of two. Contended ones are all
+            timed. Where several observers differ, the smallest number holds for all.
+    """
+    if sample < 1 or sample & (sample - 1):
+        raise ValueError(f"sample must be a power of two, got {sample!r}")
+    global _observers
+    with _switch:
+        _observers = (*_observers, (observer, sample))
+        _apply()
+
+
+def remove_observer(observer: Observer) -> None:
+    """Stop telling it. A hold that was acquired before and ends later may still be told."""
+    global _observers
+    with _switch:
+        _observers = tuple(pair for pair in _observers if pair[0] is not observer)
+        _apply()
+
+
+@contextmanager
+def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
+    """`add_observer` for the length of a block."""
+    add_observer(observer, sample=sample)
+    try:
+        yield
+    finally:
+        remove_observer(observer)
+
+
+def _apply() -> None:
+    global active, sample_mask, on_wanted, on_gave_up, on_released
+    told = [observer for observer, _ in _observers]
+    # A method that nobody overrode costs nothing.
+    on_wanted = tuple(o.wanted for o in told if type(o).wanted is not Observer.wanted)
+    on_gave_up = tuple(o.gave_up for o in told if type(o).gave_up is not Observer.gave_up)
+    on_released = tuple(o.released for o in told if type(o).released is not Observer.released)
+    sample_mask = 0 if _requested else min((sample for _, sample in _observers), default=1) - 1
+    active = _requested or bool(_observers)
+    for lock in live():
+        lock._observe(active)

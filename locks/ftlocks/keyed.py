@@ -1,0 +1,306 @@
+"""A lock for each key, which exists only while somebody holds it or waits for it.
+
+A dictionary of locks that is never emptied grows with every key ever seen; one that is emptied
+carelessly gives two threads different locks for the same key. Here a key's entry counts those who
+need it, under the lock that guards the dictionary. Must never wait while that one is held.
+"""
+
+import threading
+from _thread import RLock as _CRLock
+from _thread import allocate_lock
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter_ns as clock
+from typing import NoReturn
+
+from ftlocks import _hooks
+from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockState, Waiter
+from ftlocks._watch import is_alive
+from ftlocks.errors import AcquireTimeoutError, LockMisuseError, OwnerDiedError, WouldBlockError
+from ftlocks.statistics import Owner, Tally, UseStatistics, owner_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedLockStatistics(UseStatistics):
+    """The figures of all keys together. `busy` are the keys that are held, with their owners."""
+
+    name: str
+    busy: dict[Hashable, Owner | None]
+    waiting: int
+
+
+class _Entry:
+    """One key's lock and how many threads hold it or wait for it."""
+
+    __slots__ = ("depth", "lock", "owner", "since", "users", "waited", "waiters")
+
+    def __init__(self) -> None:
+        self.lock = _CRLock()
+        self.users = 0  # guarded by KeyedLock._mutex
+        self.waiters: dict[int, Waiter] = {}
+        # Written by whoever holds `lock`.
+        self.owner: threading.Thread | None = None
+        self.depth = 0
+        self.since = 0
+        self.waited = -1
+
+
+class KeyedLock[K: Hashable]:
+    """A reentrant lock per key; keys that nobody uses take no memory.
+
+    Happens-before: for each key by itself, the n-th outermost release happens before the (n+1)-th
+    outermost acquisition returns. Different keys order nothing.
+
+    Fairness: none, for any key. Holders of different keys do not wait for each other, apart from
+    the microsecond in which the table of keys is looked at.
+
+    Take several keys through `hold_all()`: threads that take the same keys in different orders
+    wait for each other for ever. A wait for a thread that ended while it held the key raises
+    `OwnerDiedError`.
+
+    Args:
+        name: shown in reprs, errors and profiles; without one, the place where it was made is.
+        statistics: time every hold, also while `ftlocks.observe()` is off.
+    """
+
+    __slots__ = ("__weakref__", "_always", "_entries", "_info", "_mutex", "_tally", "_timed")
+
+    def __init__(self, name: str = "", *, statistics: bool = False) -> None:
+        self._always = statistics
+        self._timed = statistics
+        self._mutex = allocate_lock()  # guards the two below
+        self._entries: dict[K, _Entry] = {}
+        self._tally = Tally()
+        self._info = _hooks.register(self, type(self).__name__, name)
+        _hooks.begin(self)
+
+    def acquire(self, key: K, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Take `key`'s lock; whether it was got.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+        """
+        if timeout is not None:
+            if not blocking:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            if timeout < 0:
+                raise ValueError(f"timeout must not be negative, got {timeout!r}")
+        me = threading.current_thread()
+        if _hooks.on_wanted and not self._held_by(key, me):
+            for wanted in _hooks.on_wanted:
+                wanted(self._info, EXCLUSIVE, blocking)
+        with self._mutex:
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry()
+            entry.users += 1
+            got = entry.lock.acquire(False)
+            if got and not entry.depth:
+                self._tally.acquisitions += 1
+        try:
+            if not got and blocking and timeout != 0:
+                got = self._wait(key, entry, timeout)
+        finally:
+            if not got:
+                self._drop(key, entry)
+        if got:
+            entry.depth += 1
+            if entry.depth == 1:
+                entry.owner = me
+                entry.since = clock() if self._timed else 0
+        return got
+
+    def acquire_nowait(self, key: K) -> bool:
+        """Take `key`'s lock without waiting; True. Raises `WouldBlockError` when it is held."""
+        return self.acquire(key, blocking=False) or self._would_block(key)
+
+    def release(self, key: K) -> None:
+        """Let `key`'s lock go. `LockMisuseError` when this thread does not hold it."""
+        me = threading.current_thread()
+        entry = self._entries.get(key)
+        if entry is None or entry.owner is not me:
+            holder = None if entry is None else entry.owner
+            raise LockMisuseError(
+                f"thread {me.name!r} released key {key!r} of {self._described()}, which "
+                + ("nobody holds" if holder is None else f"thread {holder.name!r} holds")
+            )
+        entry.depth -= 1
+        since, waited, held = entry.since, entry.waited, 0
+        outermost = not entry.depth
+        if outermost:
+            if since:
+                held = clock() - since
+            entry.owner = None
+            entry.waited = -1
+        entry.lock.release()
+        with self._mutex:
+            self._forget(key, entry)
+            if held:
+                self._tally.held(held)
+        if held and _hooks.on_released:
+            contended = waited >= 0
+            hold = Hold(
+                self._info,
+                EXCLUSIVE,
+                me.ident or 0,
+                since,
+                max(waited, 0),
+                contended,
+                held,
+                1,
+            )
+            for released in _hooks.on_released:
+                released(hold)
+
+    @contextmanager
+    def hold(self, key: K, timeout: float | None = None) -> Iterator[None]:
+        """A block that holds `key`. `AcquireTimeoutError` when it is not to be had in time."""
+        if not self.acquire(key, timeout=timeout):
+            raise AcquireTimeoutError(
+                f"key {key!r} of {self._described()} was still held{self._holder(key)} "
+                f"after {timeout:g} s"
+            )
+        try:
+            yield
+        finally:
+            self.release(key)
+
+    @contextmanager
+    def hold_all(self, *keys: K, timeout: float | None = None) -> Iterator[None]:
+        """A block that holds all `keys`, taken in sorted order, so that no two blocks deadlock.
+
+        The keys must be comparable with each other. `timeout` is for all of them together.
+        """
+        ordered = sorted(set(keys))  # type: ignore[type-var]  # said above
+        limit = None if timeout is None else clock() + int(timeout * 1e9)
+        taken: list[K] = []
+        try:
+            for key in ordered:
+                left = None if limit is None else max(0.0, (limit - clock()) / 1e9)
+                if not self.acquire(key, timeout=left):
+                    raise AcquireTimeoutError(
+                        f"key {key!r} of {self._described()} was still held{self._holder(key)} "
+                        f"after {timeout:g} s"
+                    )
+                taken.append(key)
+            yield
+        finally:
+            for key in reversed(taken):
+                self.release(key)
+
+    def locked(self, key: K) -> bool:
+        """Whether any thread holds `key` now."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.owner is not None
+
+    def __len__(self) -> int:
+        """How many keys are held or waited for now."""
+        return len(self._entries)
+
+    @property
+    def name(self) -> str:
+        """The name it was given, "" without."""
+        return self._info.name
+
+    def statistics(self) -> KeyedLockStatistics:
+        """The figures at one moment. Counts and waits are always kept; holds while observed."""
+        with self._mutex:
+            return KeyedLockStatistics(
+                name=self._info.name,
+                busy={
+                    key: owner_of(entry.owner)
+                    for key, entry in self._entries.items()
+                    if entry.owner is not None
+                },
+                waiting=sum(len(entry.waiters) for entry in self._entries.values()),
+                **self._tally.figures(),
+            )
+
+    def __repr__(self) -> str:
+        label = f" {self._info.name!r}" if self._info.name else ""
+        held = ", ".join(
+            f"{key!r} by {owner.name}"
+            for key, entry in self._entries.copy().items()
+            if (owner := entry.owner) is not None
+        )
+        return f"<{type(self).__qualname__}{label} held={{{held}}} at {id(self):#x}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: its meaning is identity")
+
+    def _wait(self, key: K, entry: _Entry, timeout: float | None) -> bool:
+        started = clock()
+        waiter = Waiter(EXCLUSIVE, started, gated=False)
+        entry.waiters[id(waiter)] = waiter
+        got = False
+        try:
+            got = self._poll(key, entry, waiter, timeout)
+        finally:
+            waited = clock() - started
+            del entry.waiters[id(waiter)]
+            with self._mutex:
+                self._tally.waited(waited)
+                self._tally.acquisitions += got
+            if not got:
+                for gave_up in _hooks.on_gave_up:
+                    gave_up(self._info, EXCLUSIVE, waited)
+        entry.waited = waited if got else entry.waited
+        return got
+
+    def _poll(self, key: K, entry: _Entry, waiter: Waiter, timeout: float | None) -> bool:
+        pause = POLL_SECONDS
+        while True:
+            if timeout is not None:
+                pause = min(POLL_SECONDS, timeout - (clock() - waiter.since_ns) / 1e9)
+                if pause <= 0:
+                    return False
+            if entry.lock.acquire(True, pause):
+                return True
+            if waiter.error is not None:
+                raise waiter.error
+            owner = entry.owner
+            if owner is not None and not is_alive(owner):
+                raise OwnerDiedError(
+                    f"key {key!r} of {self._described()} can never be taken again: thread "
+                    f"{owner.name!r} ended without releasing it; hold it with a `with` block there"
+                )
+
+    def _drop(self, key: K, entry: _Entry) -> None:
+        with self._mutex:
+            self._forget(key, entry)
+
+    def _forget(self, key: K, entry: _Entry) -> None:
+        """One user less; called with the inner lock held."""
+        entry.users -= 1
+        if not entry.users:
+            del self._entries[key]
+
+    def _held_by(self, key: K, thread: threading.Thread) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and entry.owner is thread
+
+    def _holder(self, key: K) -> str:
+        entry = self._entries.get(key)
+        owner = None if entry is None else entry.owner
+        return "" if owner is None else f" by thread {owner.name!r}"
+
+    def _would_block(self, key: K) -> NoReturn:
+        raise WouldBlockError(f"key {key!r} of {self._described()} is held{self._holder(key)}")
+
+    def _described(self) -> str:
+        return f"{self._info.kind} {self._info.label!r}"
+
+    def _observe(self, on: bool) -> None:
+        self._timed = on or self._always
+
+    def _states(self) -> list[LockState]:
+        return [
+            LockState(
+                self._info,
+                key,
+                () if entry.owner is None else (entry.owner.ident or 0,),
+                tuple(entry.waiters.copy().values()),
+            )
+            for key, entry in self._entries.copy().items()
+        ]

@@ -1,0 +1,289 @@
+"""`Lock` and `RLock`: `threading`'s, with a name, figures and a word about who holds them.
+
+The hot methods are not methods but slots, which hold the bound methods of the C lock underneath.
+`with` finds them on the type like any other, and calls C at once: an acquire and release costs no
+more than `threading`'s (rather less: the bound methods exist already). When the lock is observed,
+the slots are filled with those of a watch (`ftlocks._watch`), and emptied of them later.
+Must never run Python code on the way of a lock that nobody observes.
+"""
+
+import re
+from _thread import RLock as _CRLock
+from _thread import allocate_lock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from ftlocks import _hooks
+from ftlocks._hooks import LockInfo, LockState
+from ftlocks._watch import LockWatch, RLockWatch
+from ftlocks.errors import AcquireTimeoutError, WouldBlockError
+from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
+
+# The C part tells its owner by its repr alone.
+_C_OWNER: Final = re.compile(r" owner=(\d+) ")
+
+
+class _Mutex:
+    """What `Lock` and `RLock` have in common."""
+
+    # A dictionary, so that help() can tell what the methods do.
+    __slots__ = {
+        "__enter__": "Take the lock, waiting for ever.",
+        "__exit__": "Let the lock go.",
+        "__weakref__": None,
+        "_always": None,
+        "_info": None,
+        "_raw": None,
+        "_tally": None,
+        "_watch": None,
+        "acquire": "acquire(blocking=True, timeout=-1) -> bool\n\n"
+        "Take the lock; whether it was got. `timeout` is in seconds, -1 waits for ever.\n"
+        "A ValueError or OverflowError is raised for one that makes no sense.",
+        "release": "release() -> None\n\n"
+        "Let the lock go. RuntimeError when it is not held (`RLock`: not by this thread).",
+    }
+
+    _raw: Any
+    _info: LockInfo
+    _tally: Tally | None
+    _watch: LockWatch | None
+    _always: bool
+
+    if TYPE_CHECKING:  # at run time these are the slots above
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+        def release(self) -> None: ...
+        def __enter__(self) -> bool: ...
+        def __exit__(self, *exception: object) -> None: ...
+
+    def _begin(self, raw: Any, name: str, statistics: bool) -> None:
+        self._raw = raw
+        self._tally = None
+        self._watch = None
+        self._always = statistics
+        self._info = _hooks.register(self, type(self).__name__, name)
+        self._go_bare()
+        if statistics:
+            self._observe(True)
+        else:
+            _hooks.begin(self)
+
+    def _go_bare(self) -> None:
+        raw = self._raw
+        # Acquiring first: a release by the watch of what it did not acquire is no harm.
+        self.__enter__ = raw.__enter__  # type: ignore[method-assign]  # a slot
+        self.acquire = raw.acquire  # type: ignore[method-assign]
+        self.__exit__ = raw.__exit__  # type: ignore[method-assign]
+        self.release = raw.release  # type: ignore[method-assign]
+
+    def _make_watch(self, tally: Tally) -> LockWatch:
+        return LockWatch(self._info, self._raw, tally, exact=self._always)
+
+    def _observe(self, on: bool) -> None:
+        watch = self._watch
+        if on and watch is not None:
+            watch.mask = 0 if watch.exact else _hooks.sample_mask
+        elif on:
+            # Figures go on from where they were; who holds and since when does not.
+            self._tally = self._tally or Tally()
+            watch = self._watch = self._make_watch(self._tally)
+            self.__exit__ = watch.exit  # type: ignore[method-assign]
+            self.release = watch.release  # type: ignore[method-assign]
+            self.__enter__ = watch.enter  # type: ignore[method-assign]
+            self.acquire = watch.acquire  # type: ignore[method-assign]
+        elif watch is not None and not self._always:
+            self._go_bare()
+            self._watch = None
+
+    def acquire_nowait(self) -> bool:
+        """Take the lock without waiting; True. Raises `WouldBlockError` when it is held."""
+        if self.acquire(False):
+            return True
+        owner = self._owner()
+        raise WouldBlockError(
+            f"{self._info.kind} {self._info.label!r} is held"
+            + ("" if owner is None else f" by thread {owner}")
+        )
+
+    @contextmanager
+    def within(self, timeout: float) -> Iterator[None]:
+        """A block that holds the lock, entered within `timeout` seconds.
+
+        Raises `AcquireTimeoutError` when it is not to be had in time.
+        """
+        if not self.acquire(timeout=timeout):
+            owner = self._owner()
+            raise AcquireTimeoutError(
+                f"{self._info.kind} {self._info.label!r} was still held"
+                + ("" if owner is None else f" by thread {owner}")
+                + f" after {timeout:g} s"
+            )
+        try:
+            yield
+        finally:
+            self.release()
+
+    def locked(self) -> bool:
+        """Whether any thread holds it now."""
+        return bool(self._raw.locked())
+
+    @property
+    def name(self) -> str:
+        """The name it was given, "" without."""
+        return self._info.name
+
+    def statistics(self) -> LockStatistics:
+        """The figures now, read one after the other while other threads run on.
+
+        Counts are kept while the lock is observed (`ftlocks.observe()`, ``statistics=True``, or a
+        profile) and stay afterwards.
+        """
+        watch, tally = self._watch, self._tally
+        return LockStatistics(
+            name=self._info.name,
+            locked=self.locked(),
+            owner=self._owner(),
+            waiting=0 if watch is None else len(watch.waiters),
+            observed=watch is not None,
+            **({} if tally is None else tally.figures()),
+        )
+
+    def __repr__(self) -> str:
+        state = "locked" if self.locked() else "unlocked"
+        kind = type(self)
+        words = [f"<{state} {kind.__module__}.{kind.__qualname__} object"]
+        if self._info.name:
+            words.append(repr(self._info.name))
+        owner = self._owner()
+        if owner is not None:
+            words.append(f"owner={owner}")
+        if self._watch is not None and self._watch.waiters:
+            words.append(f"waiting={len(self._watch.waiters)}")
+        return " ".join([*words, f"at {id(self):#x}>"])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: its meaning is identity")
+
+    def _owner(self) -> Owner | None:
+        return owner_named(self._owner_ident())
+
+    def _owner_ident(self) -> int:
+        return 0 if self._watch is None else self._watch.owner
+
+    def _states(self) -> list[LockState]:
+        watch = self._watch
+        owner = self._owner_ident()
+        return [
+            LockState(
+                self._info,
+                None,
+                (owner,) if owner else (),
+                () if watch is None else tuple(watch.waiters.copy().values()),
+            )
+        ]
+
+    # For `Condition`, this package's and `threading`'s.
+
+    def _release_save(self) -> object:
+        watch = self._watch
+        return self._bare_release_save() if watch is None else watch.release_save()
+
+    def _acquire_restore(self, state: object) -> None:
+        watch = self._watch
+        if watch is None:
+            self._bare_acquire_restore(state)
+        else:
+            watch.acquire_restore(state)
+
+    def _bare_release_save(self) -> object:
+        return self._raw._release_save()
+
+    def _bare_acquire_restore(self, state: object) -> None:
+        self._raw._acquire_restore(state)
+
+    def _at_fork_reinit(self) -> None:
+        """Free again, in the child of a fork."""
+        self._raw._at_fork_reinit()
+        if self._watch is not None:
+            self._watch = None
+            self._observe(True)
+
+
+class Lock(_Mutex):
+    """A mutual exclusion lock: `threading.Lock`, with a name and statistics.
+
+    Happens-before: the n-th release happens before the (n+1)-th acquisition returns, so whoever
+    holds the lock sees all that earlier holders did under it. A failed try and a timeout order
+    nothing.
+
+    Fairness: none. A thread that releases may take it again before one that waits; a waiting thread
+    may in theory starve.
+
+    Not reentrant: a thread that takes it twice waits for itself. Any thread may release it.
+
+    Args:
+        name: shown in reprs, errors and profiles; without one, the place where it was made is.
+        statistics: observe this lock always, also while `ftlocks.observe()` is off.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str = "", *, statistics: bool = False) -> None:
+        self._begin(allocate_lock(), name, statistics)
+
+    def _bare_release_save(self) -> object:
+        self._raw.release()
+        return None
+
+    def _bare_acquire_restore(self, state: object) -> None:
+        self._raw.acquire()
+
+    def _is_owned(self) -> bool:
+        # As far as anybody can tell: a C lock has no owner.
+        return bool(self._raw.locked())
+
+
+class RLock(_Mutex):
+    """A reentrant lock: `threading.RLock`, with a name and statistics.
+
+    Its holder may take it again at once, and must release it as often; only the outermost pair
+    counts in statistics.
+
+    Happens-before: the n-th outermost release happens before the (n+1)-th outermost acquisition
+    returns, so whoever holds the lock sees all that earlier holders did under it. A failed try and
+    a timeout order nothing.
+
+    Fairness: none. A thread that releases may take it again before one that waits.
+
+    While it is observed, a thread that waits for one whose holder has ended gets
+    `OwnerDiedError`, and a release by a stranger names both threads (`LockMisuseError`); otherwise
+    the former waits for ever, as with `threading`'s, and the latter is a plain RuntimeError.
+
+    Args:
+        name: shown in reprs, errors and profiles; without one, the place where it was made is.
+        statistics: observe this lock always, also while `ftlocks.observe()` is off.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str = "", *, statistics: bool = False) -> None:
+        self._begin(_CRLock(), name, statistics)
+
+    def locked(self) -> bool:
+        """Whether any thread holds it now."""
+        return self._owner_ident() != 0
+
+    def _make_watch(self, tally: Tally) -> RLockWatch:
+        return RLockWatch(self._info, self._raw, tally, exact=self._always)
+
+    def _owner_ident(self) -> int:
+        # The C lock knows, whoever took it.
+        found = _C_OWNER.search(repr(self._raw))
+        return int(found[1]) if found else 0
+
+    def _is_owned(self) -> bool:
+        return bool(self._raw._is_owned())
+
+    def _recursion_count(self) -> int:
+        return int(self._raw._recursion_count())

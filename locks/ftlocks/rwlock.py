@@ -1,0 +1,459 @@
+"""Many readers or one writer.
+
+Worth its price where reads are long compared with a microsecond: every read changes the lock's own
+state twice. A waiting thread is handed the lock by whoever lets go, in the order that the policy
+says; nobody slips in between. Must never run a caller's code while its inner lock is held.
+"""
+
+import threading
+from _thread import allocate_lock
+from collections import deque
+from dataclasses import dataclass
+from time import perf_counter_ns as clock
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+from ftlocks import _hooks
+from ftlocks._hooks import READ, WRITE, Hold, LockState, Waiter
+from ftlocks._watch import is_alive
+from ftlocks.errors import (
+    AcquireTimeoutError,
+    LockMisuseError,
+    OwnerDiedError,
+    UpgradeError,
+    WouldBlockError,
+)
+from ftlocks.statistics import Owner, Tally, UseStatistics, names, owner_of
+
+# How often a waiting thread looks whether a holder has died. A guess: see `_hooks.POLL_SECONDS`.
+_OWNER_CHECK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RWLockStatistics:
+    """An `RWLock`'s figures: who is inside, how many wait for each side, and its use."""
+
+    name: str
+    writer: Owner | None
+    readers: tuple[Owner, ...]
+    readers_waiting: int
+    writers_waiting: int
+    reads: UseStatistics
+    writes: UseStatistics
+
+
+class _Holder:
+    """A thread inside: how often it entered, since when (0: not timed), after what wait."""
+
+    __slots__ = ("count", "since", "waited")
+
+    def __init__(self, since: int, waited: int) -> None:
+        self.count = 1
+        self.since = since
+        self.waited = waited
+
+
+class RWLock:
+    """A lock that many threads may hold for reading, or one for writing.
+
+    Happens-before: a writer's release happens before every later acquisition returns, by a reader
+    or a writer; a reader's release happens before every later writer's acquisition returns. So a
+    reader sees all earlier writes, and a writer is not seen before it is through. Two readers are
+    not ordered.
+
+    Fairness: by default writers are preferred: a new reader waits while a writer waits, so that
+    readers that come and go cannot keep writers out; writers that come and go can keep readers out.
+    With ``fair=True`` everybody is served in the order of arrival, neighbouring readers together.
+    Either way the lock is handed over by the one who leaves; nobody overtakes.
+
+    Reentrant: a thread that reads may read again, also when a writer waits; one that writes may
+    write and read again. A thread that reads and asks to write gets `UpgradeError`: two that did
+    so would wait for each other. The other direction is `downgrade()`.
+
+    A wait for a thread that ended while inside raises `OwnerDiedError`.
+
+    Args:
+        name: shown in reprs, errors and profiles; without one, the place where it was made is.
+        fair: first come, first served.
+        statistics: time every hold, also while `ftlocks.observe()` is off.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_always",
+        "_fair",
+        "_holders",
+        "_info",
+        "_mutex",
+        "_queue",
+        "_timed",
+        "_writer",
+        "_writers_waiting",
+        "reads",
+        "writes",
+    )
+
+    def __init__(self, name: str = "", *, fair: bool = False, statistics: bool = False) -> None:
+        self._fair = fair
+        self._always = statistics
+        self._timed = statistics
+        self._mutex = allocate_lock()  # guards all that follows; held for microseconds
+        self._queue: deque[Waiter] = deque()
+        self._writers_waiting = 0
+        self._writer: threading.Thread | None = None
+        self._holders: dict[threading.Thread, _Holder] = {}  # the writer, or the readers
+        self.reads = Tally()
+        self.writes = Tally()
+        self._info = _hooks.register(self, type(self).__name__, name)
+        _hooks.begin(self)
+
+    def acquire_read(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Enter as a reader; whether that was possible.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+        """
+        return self._acquire(READ, blocking, timeout)
+
+    def acquire_write(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Enter as the writer; whether that was possible.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Raises:
+            UpgradeError: this thread is inside as a reader.
+        """
+        return self._acquire(WRITE, blocking, timeout)
+
+    def acquire_read_nowait(self) -> bool:
+        """Enter as a reader; True. Raises `WouldBlockError` where it would have to wait."""
+        return self._acquire(READ, False, None) or self._would_block(READ)
+
+    def acquire_write_nowait(self) -> bool:
+        """Enter as the writer; True. Raises `WouldBlockError` where it would have to wait."""
+        return self._acquire(WRITE, False, None) or self._would_block(WRITE)
+
+    def release_read(self) -> None:
+        """Leave as a reader. `LockMisuseError` when this thread is not inside as one.
+
+        A writer that entered as a reader too leaves in the reverse order.
+        """
+        self._release(READ)
+
+    def release_write(self) -> None:
+        """Leave as the writer. `LockMisuseError` when this thread is not."""
+        self._release(WRITE)
+
+    def read(self, timeout: float | None = None) -> "Side":
+        """A context manager: a block inside as a reader.
+
+        Raises `AcquireTimeoutError` on entry when `timeout` seconds are not enough.
+        """
+        return Side(self, READ, timeout)
+
+    def write(self, timeout: float | None = None) -> "Side":
+        """A context manager: a block inside as the writer, from where `downgrade()` may be called.
+
+        Raises `AcquireTimeoutError` on entry when `timeout` seconds are not enough, and
+        `UpgradeError` when this thread is inside as a reader.
+        """
+        return Side(self, WRITE, timeout)
+
+    def downgrade(self) -> None:
+        """Turn from the writer into a reader, without letting another writer in between.
+
+        Readers may join from now on (in a fair lock, those at the head of the queue). A block of
+        `write()` then ends as one of `read()`; after `acquire_write()`, `release_read()` is due.
+        """
+        me = threading.current_thread()
+        with self._mutex:
+            holder = self._holders.get(me)
+            if self._writer is not me or holder is None:
+                raise self._misuse("cannot downgrade", me)
+            if holder.count > 1:
+                raise LockMisuseError(
+                    f"cannot downgrade {self._described()}: thread {me.name!r} entered it "
+                    f"{holder.count} times; leave the inner blocks first"
+                )
+            ended = self._end(holder, self.writes)
+            self._writer = None
+            self._holders[me] = _Holder(clock() if self._timed else 0, -1)
+            self.reads.acquisitions += 1
+            woken = self._grant()
+        self._finish(woken, WRITE, me, ended)
+
+    @property
+    def name(self) -> str:
+        """The name it was given, "" without."""
+        return self._info.name
+
+    def statistics(self) -> RWLockStatistics:
+        """The figures at one moment. Counts and waits are always kept; holds while observed."""
+        with self._mutex:
+            writer = self._writer
+            return RWLockStatistics(
+                name=self._info.name,
+                writer=owner_of(writer),
+                readers=()
+                if writer is not None
+                else tuple(Owner(thread.ident or 0, thread.name) for thread in self._holders),
+                readers_waiting=len(self._queue) - self._writers_waiting,
+                writers_waiting=self._writers_waiting,
+                reads=UseStatistics(**self.reads.figures()),
+                writes=UseStatistics(**self.writes.figures()),
+            )
+
+    def __repr__(self) -> str:
+        # Without the inner lock: a debugger may have stopped a thread that holds it.
+        writer, holders = self._writer, self._holders.copy()
+        if writer is not None:
+            state = f"writer={writer.name}"
+        elif holders:
+            state = f"readers={names(holders)}"
+        else:
+            state = "free"
+        label = f" {self._info.name!r}" if self._info.name else ""
+        waiting = len(self._queue)
+        return (
+            f"<{type(self).__qualname__}{label} {state}"
+            + (f" waiting={waiting} ({self._writers_waiting} to write)" if waiting else "")
+            + f" at {id(self):#x}>"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: its meaning is identity")
+
+    def _acquire(self, mode: str, blocking: bool, timeout: float | None) -> bool:
+        if timeout is not None:
+            if not blocking:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            if timeout < 0:
+                raise ValueError(f"timeout must not be negative, got {timeout!r}")
+        me = threading.current_thread()
+        if _hooks.on_wanted and me not in self._holders:
+            for wanted in _hooks.on_wanted:
+                wanted(self._info, mode, blocking)
+        with self._mutex:
+            holder = self._holders.get(me)
+            if holder is not None:
+                if mode is WRITE and self._writer is not me:
+                    raise UpgradeError(
+                        f"thread {me.name!r} holds {self._described()} for reading and cannot wait "
+                        "for writing: leave the read block first, or write from the start and "
+                        "downgrade()"
+                    )
+                holder.count += 1
+                return True
+            if self._may_enter(mode):
+                self._enter(mode, me, -1)
+                return True
+            if not blocking or timeout == 0:
+                return False
+            waiter = Waiter(mode, clock(), gated=True)
+            self._queue.append(waiter)
+            self._writers_waiting += mode is WRITE
+        return self._wait(waiter, timeout)
+
+    def _may_enter(self, mode: str) -> bool:
+        if mode is WRITE:
+            return not self._holders
+        if self._writer is not None:
+            return False
+        return not (self._queue if self._fair else self._writers_waiting)
+
+    def _enter(self, mode: str, thread: threading.Thread, waited: int) -> None:
+        """Put a thread inside; `waited` is -1 for one that did not wait."""
+        tally = self.writes if mode is WRITE else self.reads
+        tally.acquisitions += 1
+        if waited >= 0:
+            tally.waited(waited)
+        if mode is WRITE:
+            self._writer = thread
+        self._holders[thread] = _Holder(clock() if self._timed else 0, waited)
+
+    def _grant(self) -> list[Waiter]:
+        """Put those inside whose turn it is; whom to wake, once the inner lock is free."""
+        woken: list[Waiter] = []
+        while self._queue and self._writer is None:
+            waiter = self._next()
+            if waiter is None or (waiter.mode is WRITE and self._holders):
+                break
+            self._queue.remove(waiter)
+            self._writers_waiting -= waiter.mode is WRITE
+            waiter.granted = True
+            self._enter(waiter.mode, waiter.thread, clock() - waiter.since_ns)
+            woken.append(waiter)
+        return woken
+
+    def _next(self) -> Waiter | None:
+        """Whose turn it is among those waiting, whether or not it can enter yet."""
+        if self._fair or not self._writers_waiting:
+            return self._queue[0]
+        return next((waiter for waiter in self._queue if waiter.mode is WRITE), None)
+
+    def _wait(self, waiter: Waiter, timeout: float | None) -> bool:
+        gate = waiter.gate
+        assert gate is not None
+        limit = None if timeout is None else waiter.since_ns + int(timeout * 1e9)
+        try:
+            while True:
+                pause = _OWNER_CHECK_SECONDS
+                if limit is not None:
+                    pause = min(pause, max(0.0, (limit - clock()) / 1e9))
+                gate.acquire(True, pause)
+                if waiter.granted:
+                    return True
+                if waiter.error is not None:
+                    raise waiter.error
+                if limit is not None and clock() >= limit:
+                    return not self._withdraw(waiter)
+                self._check_owners()
+        except BaseException:
+            if not self._withdraw(waiter):
+                self._release(waiter.mode)
+            raise
+
+    def _withdraw(self, waiter: Waiter) -> bool:
+        """Stop waiting; False when the lock was handed over meanwhile."""
+        woken: list[Waiter] = []
+        with self._mutex:
+            if waiter.granted:
+                return False
+            waited = clock() - waiter.since_ns
+            if waiter in self._queue:
+                self._queue.remove(waiter)
+                self._writers_waiting -= waiter.mode is WRITE
+                (self.writes if waiter.mode is WRITE else self.reads).waited(waited)
+                woken = self._grant()  # it may have been what others were waiting behind
+        for other in woken:
+            other.wake()
+        for gave_up in _hooks.on_gave_up:
+            gave_up(self._info, waiter.mode, waited)
+        return True
+
+    def _release(self, mode: str | None) -> None:
+        """Leave; with None, in whichever way this thread is inside."""
+        me = threading.current_thread()
+        woken: list[Waiter] = []
+        ended: tuple[int, int, int] | None = None
+        with self._mutex:
+            holder = self._holders.get(me)
+            writing = self._writer is me
+            # A writer may also have entered as a reader, so only its last way out must be WRITE's.
+            if (
+                holder is None
+                or (mode is WRITE and not writing)
+                or (mode is READ and writing and holder.count == 1)
+            ):
+                raise self._misuse(f"cannot leave (release_{mode or WRITE})", me)
+            holder.count -= 1
+            if holder.count:
+                return
+            ended = self._end(holder, self.writes if writing else self.reads)
+            del self._holders[me]
+            if writing:
+                self._writer = None
+            if self._queue:
+                woken = self._grant()
+        if woken or ended:
+            self._finish(woken, WRITE if writing else READ, me, ended)
+
+    def _end(self, holder: _Holder, tally: Tally) -> tuple[int, int, int] | None:
+        """Count a hold; since when, how long and after what wait it was, if it was timed."""
+        if not holder.since:
+            return None
+        held = clock() - holder.since
+        tally.held(held)
+        return holder.since, held, holder.waited
+
+    def _finish(
+        self,
+        woken: list[Waiter],
+        mode: str,
+        thread: threading.Thread,
+        ended: tuple[int, int, int] | None,
+    ) -> None:
+        for waiter in woken:
+            waiter.wake()
+        if ended is not None and _hooks.on_released:
+            since, held, waited = ended
+            hold = Hold(
+                self._info,
+                mode,
+                thread.ident or 0,
+                since,
+                max(waited, 0),
+                waited >= 0,
+                held,
+                1,
+            )
+            for released in _hooks.on_released:
+                released(hold)
+
+    def _check_owners(self) -> None:
+        dead = [thread for thread in self._holders.copy() if not is_alive(thread)]
+        if dead:
+            raise OwnerDiedError(
+                f"{self._described()} can never be left again: {names(dead)} ended inside; hold it "
+                "with a `with` block there"
+            )
+
+    def _would_block(self, mode: str) -> NoReturn:
+        holders = names(self._holders.copy())
+        raise WouldBlockError(
+            f"{self._described()} cannot be entered to {mode} now: "
+            + (f"{holders} inside" if holders else "others wait")
+        )
+
+    def _misuse(self, what: str, thread: threading.Thread) -> LockMisuseError:
+        if self._writer is not None:
+            inside = f"{self._writer.name!r} writes"
+        elif self._holders:
+            inside = f"{names(self._holders)} read"
+        else:
+            inside = "nobody is inside"
+        return LockMisuseError(f"thread {thread.name!r} {what} {self._described()}: {inside}")
+
+    def _described(self) -> str:
+        return f"{self._info.kind} {self._info.label!r}"
+
+    def _observe(self, on: bool) -> None:
+        self._timed = on or self._always
+
+    def _states(self) -> list[LockState]:
+        owners = tuple(thread.ident or 0 for thread in self._holders.copy())
+        return [LockState(self._info, None, owners, tuple(self._queue.copy()))]
+
+
+class Side:
+    """A block inside an `RWLock`; made by its `read()` and `write()`."""
+
+    __slots__ = ("_lock", "_mode", "_timeout")
+
+    def __init__(self, lock: RWLock, mode: str, timeout: float | None) -> None:
+        self._lock = lock
+        self._mode = mode
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        lock = self._lock
+        if not lock._acquire(self._mode, True, self._timeout):
+            raise AcquireTimeoutError(
+                f"{lock._described()} could not be entered to {self._mode} within "
+                f"{self._timeout:g} s: {names(lock._holders.copy()) or 'others'} inside"
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Whichever way: the block may have called downgrade().
+        self._lock._release(None)
+
+    def downgrade(self) -> None:
+        """`RWLock.downgrade()`, for the block that this object opened."""
+        self._lock.downgrade()
