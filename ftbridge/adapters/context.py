@@ -137,8 +137,8 @@ class SessionContext:
 def current_session() -> SessionContext:
     """The context of the request that this code serves, from anywhere below a tool.
 
-    Threads that a tool starts see it when started through `contextvars.copy_context().run`.
-    Raises `AdapterError` outside a request.
+    Async tasks, threads and work for a `ThreadPoolExecutor` that a tool starts see it too
+    (`ftbridge.adapters.inherit` says what is not reached). Raises `AdapterError` outside a request.
     """
     context = CURRENT.get()
     if context is None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
+from ftbridge.adapters import inherit
 from ftbridge.adapters.base import SURROUNDINGS, BaseAdapter, Surroundings
 from ftbridge.adapters.context import SessionContext
 from ftbridge.adapters.errors import HostClosedError
@@ -77,6 +78,7 @@ class AdapterLife:
                 except BaseException:
                     self._close_loops()
                     raise
+            inherit.install()
             self._open = True
 
     def close(self) -> None:
@@ -85,6 +87,7 @@ class AdapterLife:
             if not self._open:
                 return
             self._open = False
+            inherit.uninstall()
             instance, self._instance = self._instance, None
             try:
                 if instance is not None:

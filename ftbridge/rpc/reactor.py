@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Protocol
 
 _log = logging.getLogger("ftbridge.rpc")
@@ -116,7 +117,8 @@ class Reactor:
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        self.thread.start()
+        # A client's reactor may be started by a tool; it must not keep that tool's request.
+        Context().run(self.thread.start)
 
     def call_soon(self, fn: Callable[..., None], *args: Any) -> None:
         """Have the reactor's thread call ``fn(*args)``; in order, from any thread.
