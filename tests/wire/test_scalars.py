@@ -44,6 +44,7 @@ class Odd(enum.Enum):
         (np.bool_(True), b'"True"'),
         (datetime.datetime(2024, 2, 3, 4, 5, 6), b'"2024-02-03 04:05:06"'),
         (datetime.date(2024, 2, 3), b'"2024-02-03"'),
+        (datetime.timedelta(milliseconds=1500), b'"0:00:01.500000"'),
         (uuid.UUID(int=1), b'"00000000-0000-0000-0000-000000000001"'),
         (decimal.Decimal("1.10"), b'"1.10"'),
         (Colour.RED, b'"Colour.RED"'),
