@@ -1,100 +1,121 @@
 """From a parameter's annotation to its name on the wire and to a check of its values.
 
 Values come from JSON, so a check asks what JSON can hold: a `tuple` or `Sequence` parameter takes
-a list. A value that fits is passed unchanged, with two exceptions that the annotation asks for:
-an int for a `float` parameter, and nested lists for an array. Everything about one annotation is
-worked out when the adapter is loaded; must never be called while a request runs, except through
-the `Accept` it returned.
+a list. A value that fits is passed unchanged, with the exceptions that the annotation asks for: an
+int for a `float`, nested lists for an array, a map for a dataclass, text for what JSON can only
+spell, a list for a set. Everything about one annotation is worked out when the adapter is loaded;
+must never be called while a request runs, except through the `Accept` it returned.
 """
 
 import collections.abc
+import dataclasses
+import enum
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
-# Names of the adapter guide's table; `null` and `any` are ours.
-STRING: Final = "string"
-INTEGER: Final = "integer"
-FLOAT: Final = "float"
-BOOLEAN: Final = "boolean"
-EMBEDDING: Final = "embedding"
-MAP: Final = "map"
-TENSOR: Final = "tensor"
-BINARY: Final = "binary"
-NULL: Final = "null"
-ANY: Final = "any"
-
-
-class Mismatch(Exception):  # noqa: N818  # never leaves the argument checker
-    """A value does not fit; the message says what it is, beside its type."""
-
-
-type Convert = Callable[[object], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
-    """What one parameter takes.
-
-    `exact`: classes whose instances pass at once (compared by identity, so that a bool is not
-    taken for an int). `convert`: asked about everything else; returns the value to pass, or
-    raises `Mismatch`; None means that all else is refused. `anything`: no check at all.
-    """
-
-    wire_type: str
-    expected: str
-    exact: frozenset[type] = frozenset()
-    convert: Convert | None = None
-    anything: bool = False
-    choices: tuple[object, ...] = ()
-
-
-ACCEPT_ANYTHING: Final = Accept(wire_type=ANY, expected="any value", anything=True)
+from ftbridge.adapters import arrays, containers, records, texts
+from ftbridge.adapters.matching import (
+    ACCEPT_ANYTHING,
+    ANY,
+    BINARY,
+    BOOLEAN,
+    EMBEDDING,
+    FLOAT,
+    INTEGER,
+    MAP,
+    NULL,
+    STRING,
+    Accept,
+    Convert,
+    Mismatch,
+    describe,
+)
 
 
 def accept(annotation: object) -> Accept:
     """Work out what a parameter with this annotation takes. Unknown classes take anything."""
-    if isinstance(annotation, typing.TypeAliasType):
-        return accept(annotation.__value__)
-    if isinstance(annotation, typing.NewType):
-        return accept(annotation.__supertype__)
-    if annotation is None or annotation is types.NoneType:
-        return _NULL
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return accept(get_args(annotation)[0])
-    if origin is Union or origin is types.UnionType:
-        return _union([accept(member) for member in get_args(annotation)])
-    if origin is Literal:
-        return _literal(get_args(annotation))
-    if typing.is_typeddict(annotation):
-        return _typed_dict(cast("type", annotation))
-    plain = origin if origin is not None else annotation
-    if isinstance(plain, type):
+    return _Reader().read(annotation)
+
+
+class _Reader:
+    """Reads one annotation. Remembers what it has met, since types may contain themselves."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, Accept] = {}
+        self._aliases: set[object] = set()
+
+    def read(self, annotation: object) -> Accept:
+        if isinstance(annotation, typing.TypeAliasType):
+            return self._alias(annotation)
+        if isinstance(annotation, typing.NewType):
+            return self.read(annotation.__supertype__)
+        if annotation is None or annotation is types.NoneType:
+            return _NULL
+        origin = get_origin(annotation)
+        arguments = get_args(annotation)
+        if origin is Annotated:
+            return self.read(arguments[0])
+        if origin is Union or origin is types.UnionType:
+            return _union([self.read(member) for member in arguments])
+        if origin is Literal:
+            return _literal(arguments)
+        plain = origin if origin is not None else annotation
+        if isinstance(plain, type):
+            known = self._known.get(plain)
+            return self._class(plain, arguments) if known is None else known
+        return ACCEPT_ANYTHING
+
+    def _alias(self, alias: typing.TypeAliasType) -> Accept:
+        if alias in self._aliases:  # inside itself: from the second level on nothing is checked
+            return ACCEPT_ANYTHING
+        self._aliases.add(alias)
+        try:
+            return self.read(alias.__value__)
+        finally:
+            self._aliases.discard(alias)
+
+    def _class(self, plain: type, arguments: tuple[object, ...]) -> Accept:
         known = _BY_CLASS.get(plain)
         if known is not None:
-            return _with_elements(known, plain, get_args(annotation))
+            return self._with_elements(known, plain, arguments)
+        if plain in _SETS:
+            element = self.read(arguments[0]) if arguments else ACCEPT_ANYTHING
+            elements = containers.LIST if element.anything else _typed(containers.LIST, element)
+            return containers.set_of(_SETS[plain], elements)
         if plain.__module__ == "numpy" and plain.__name__ == "ndarray":
-            return Accept(
-                wire_type=TENSOR,
-                expected="an array (nested lists of numbers)",
-                exact=frozenset({plain}),
-                convert=_to_array,
-            )
-    return ACCEPT_ANYTHING
+            return arrays.array_accept(plain, arguments)
+        if issubclass(plain, enum.Enum):
+            return texts.enum_accept(plain, self._common_type([m.value for m in plain]))
+        if typing.is_typeddict(plain):
+            return records.typed_dict_accept(plain, self.read, self._known)
+        if dataclasses.is_dataclass(plain):
+            return records.dataclass_accept(plain, self.read, self._known)
+        if callable(getattr(plain, "model_validate", None)):
+            return records.model_accept(plain)
+        return ACCEPT_ANYTHING
+
+    def _with_elements(
+        self, container: Accept, plain: type, arguments: tuple[object, ...]
+    ) -> Accept:
+        """Narrow `list[str]`, `dict[str, int]` and tuples to their elements."""
+        if plain is tuple and arguments and arguments[1:] != (...,):
+            return containers.fixed_tuple([self.read(argument) for argument in arguments])
+        if container.wire_type == MAP and len(arguments) == 2:
+            element = self.read(arguments[1])
+        elif container.wire_type == EMBEDDING and (len(arguments) == 1 or arguments[1:] == (...,)):
+            element = self.read(arguments[0])
+        else:
+            return container
+        return container if element.anything else _typed(container, element)
+
+    def _common_type(self, values: list[object]) -> str:
+        kinds = {self.read(type(value)).wire_type for value in values}
+        return kinds.pop() if len(kinds) == 1 else ANY
 
 
-def describe(value: object) -> str:
-    """Name a refused value for an error message: its JSON type and Python class, not its content.
-
-    The content stays out because it may be private and because it may be megabytes.
-    """
-    if value is None:
-        return "null"
-    return type(value).__name__
+_typed: Final = containers.typed_container
 
 
 def _float(value: object) -> object:
@@ -124,36 +145,6 @@ def _string(value: object) -> object:
     return _subclass_instance(value, str)
 
 
-def _list(value: object) -> object:
-    # Text and bytes are sequences too, and never what an author means by a list.
-    if isinstance(value, str | bytes | bytearray | memoryview):
-        raise Mismatch(describe(value))
-    return _subclass_instance(value, collections.abc.Sequence)
-
-
-def _map(value: object) -> object:
-    return _subclass_instance(value, collections.abc.Mapping)
-
-
-def _to_array(value: object) -> object:
-    import numpy as np  # the annotation names numpy.ndarray, so the adapter has imported it
-
-    if isinstance(value, np.ndarray):
-        return value
-    shape: Any = None
-    if isinstance(value, dict) and value.keys() == {"shape", "data"}:
-        shape, value = value["shape"], value["data"]
-    if not isinstance(value, list):
-        raise Mismatch(describe(value))
-    try:
-        array = np.asarray(value)
-        if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-            raise Mismatch(f"a list that holds more than numbers ({array.dtype})")
-        return array if shape is None else array.reshape(cast("list[int]", shape))
-    except (ValueError, TypeError) as error:
-        raise Mismatch(f"a list that is no array: {error}") from None
-
-
 _NULL: Final = Accept(wire_type=NULL, expected="null", exact=frozenset({types.NoneType}))
 _STRING: Final = Accept(
     wire_type=STRING, expected="a string", exact=frozenset({str}), convert=_string
@@ -165,10 +156,6 @@ _FLOAT: Final = Accept(
     wire_type=FLOAT, expected="a number", exact=frozenset({float}), convert=_float
 )
 _BOOLEAN: Final = Accept(wire_type=BOOLEAN, expected="true or false", exact=frozenset({bool}))
-_LIST: Final = Accept(
-    wire_type=EMBEDDING, expected="a list", exact=frozenset({list, tuple}), convert=_list
-)
-_MAP: Final = Accept(wire_type=MAP, expected="a map", exact=frozenset({dict}), convert=_map)
 _BINARY: Final = Accept(
     wire_type=BINARY, expected="bytes", exact=frozenset({bytes, bytearray, memoryview})
 )
@@ -178,90 +165,43 @@ _BY_CLASS: Final[dict[type, Accept]] = {
     int: _INTEGER,
     float: _FLOAT,
     bool: _BOOLEAN,
-    list: _LIST,
-    tuple: _LIST,
-    collections.abc.Sequence: _LIST,
-    collections.abc.Iterable: _LIST,
-    collections.abc.Collection: _LIST,
-    dict: _MAP,
-    collections.abc.Mapping: _MAP,
-    collections.abc.MutableMapping: _MAP,
+    list: containers.LIST,
+    tuple: containers.LIST,
+    collections.abc.Sequence: containers.LIST,
+    collections.abc.Iterable: containers.LIST,
+    collections.abc.Collection: containers.LIST,
+    dict: containers.MAPPING,
+    collections.abc.Mapping: containers.MAPPING,
+    collections.abc.MutableMapping: containers.MAPPING,
     bytes: _BINARY,
     bytearray: _BINARY,
     memoryview: _BINARY,
+    **texts.BY_CLASS,
 }
 
-
-class _Elements:
-    """Checks the classes of a list's elements, or of a map's values, at the speed of `map`."""
-
-    __slots__ = ("_container", "_element")
-
-    def __init__(self, container: Accept, element: Accept) -> None:
-        self._container = container
-        self._element = element
-
-    def __call__(self, value: object) -> object:
-        if value.__class__ not in self._container.exact:
-            if self._container.convert is None:
-                raise Mismatch(describe(value))
-            value = self._container.convert(value)
-        elements = cast(
-            "Collection[object]",
-            value.values() if isinstance(value, collections.abc.Mapping) else value,
-        )
-        if not set(map(type, elements)) <= self._element.exact:
-            for position, element in enumerate(elements):
-                self._check_one(position, element)
-        return value
-
-    def _check_one(self, position: int, element: object) -> None:
-        if element.__class__ in self._element.exact:
-            return
-        try:
-            if self._element.convert is None:
-                raise Mismatch(describe(element))
-            self._element.convert(element)
-        except Mismatch as mismatch:
-            raise Mismatch(
-                f"one whose element {position} is {mismatch}, not {self._element.expected}"
-            ) from None
-
-
-def _with_elements(container: Accept, plain: type, arguments: tuple[object, ...]) -> Accept:
-    """Narrow `list[str]`, `dict[str, int]` and `tuple[int, ...]` to their elements."""
-    if container.wire_type == MAP and len(arguments) == 2:
-        element = accept(arguments[1])
-    elif container.wire_type == EMBEDDING and (
-        len(arguments) == 1 or (plain is tuple and arguments[1:] == (...,))
-    ):
-        element = accept(arguments[0])
-    else:
-        return container
-    if element.anything:
-        return container
-    return Accept(
-        wire_type=container.wire_type,
-        expected=f"{container.expected} of which each element is {element.expected}",
-        convert=_Elements(container, element),
-    )
+_SETS: Final[dict[type, type]] = {
+    set: set,
+    frozenset: frozenset,
+    collections.abc.Set: frozenset,
+    collections.abc.MutableSet: set,
+}
 
 
 class _AnyOf:
     """The members of a union, tried in the order in which they are written."""
 
-    __slots__ = ("_members",)
+    __slots__ = ("_converts",)
 
     def __init__(self, members: list[Accept]) -> None:
-        self._members = [member for member in members if member.convert is not None]
+        self._converts: list[Convert] = [m.convert for m in members if m.convert is not None]
 
     def __call__(self, value: object) -> object:
-        for member in self._members:
-            assert member.convert is not None
+        for convert in self._converts:
             try:
-                return member.convert(value)
+                return convert(value)
             except Mismatch:
-                continue
+                if len(self._converts) == 1:  # it knows more about what is wrong
+                    raise
         raise Mismatch(describe(value))
 
 
@@ -294,36 +234,9 @@ class _OneOf:
 
 
 def _literal(choices: tuple[object, ...]) -> Accept:
-    kinds = {accept(type(choice)).wire_type for choice in choices}
     return Accept(
-        wire_type=kinds.pop() if len(kinds) == 1 else ANY,
+        wire_type=_Reader()._common_type(list(choices)),
         expected="one of " + ", ".join(map(repr, choices)),
         convert=_OneOf(choices),
         choices=choices,
-    )
-
-
-class _WithKeys:
-    __slots__ = ("_required",)
-
-    def __init__(self, required: frozenset[str]) -> None:
-        self._required = required
-
-    def __call__(self, value: object) -> object:
-        if not isinstance(value, dict):
-            raise Mismatch(describe(value))
-        missing = sorted(self._required - value.keys())
-        if missing:
-            raise Mismatch("one without " + ", ".join(map(repr, missing)))
-        return value
-
-
-def _typed_dict(annotation: type) -> Accept:
-    required = cast("frozenset[str]", getattr(annotation, "__required_keys__", frozenset()))
-    if not required:
-        return _MAP
-    return Accept(
-        wire_type=MAP,
-        expected="a map with the keys " + ", ".join(map(repr, sorted(required))),
-        convert=_WithKeys(required),
     )

@@ -8,8 +8,8 @@ allocated while all is well. Must never change a value silently except where
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from ftbridge.adapters.annotations import Accept, Mismatch, describe
 from ftbridge.adapters.errors import MistypedArgument, ToolArgumentError
+from ftbridge.adapters.matching import Accept, Mismatch
 from ftbridge.adapters.tools import ToolInfo
 
 _ABSENT: Final = object()
@@ -18,11 +18,13 @@ _ABSENT: Final = object()
 class ArgumentChecker:
     """The compiled form of one tool's signature. Immutable, shared by all threads."""
 
-    __slots__ = ("_entries", "_info", "_takes_any")
+    __slots__ = ("_entries", "_info", "_others", "_takes_any")
 
     def __init__(self, info: ToolInfo) -> None:
         self._info = info
         self._takes_any = info.takes_any
+        # None: what `**kwargs` takes is not checked, or there is none.
+        self._others = None if info.others.anything else info.others
         self._entries: tuple[tuple[str, frozenset[type] | None, bool, Accept], ...] = tuple(
             (p.name, None if p.accept.anything else p.accept.exact, p.required, p.accept)
             for p in info.parameters
@@ -54,22 +56,49 @@ class ArgumentChecker:
                 if changed is None:
                     changed = arguments.copy()
                 changed[name] = converted
-        if present != len(arguments) and not self._takes_any:
-            self._refuse(arguments)
+        if present != len(arguments):
+            if not self._takes_any:
+                self._refuse(arguments)
+            if self._others is not None:
+                changed = self._check_others(arguments, changed)
         return arguments if changed is None else changed
+
+    def _check_others(
+        self, arguments: dict[str, object], changed: dict[str, object] | None
+    ) -> dict[str, object] | None:
+        """Check what goes into ``**kwargs``."""
+        others = self._others
+        assert others is not None
+        known = {parameter.name for parameter in self._info.parameters}
+        for name, value in arguments.items():
+            if name in known:
+                continue
+            try:
+                converted = others.take(value)
+            except Mismatch:
+                self._refuse(arguments)
+            if converted is not value:
+                if changed is None:
+                    changed = arguments.copy()
+                changed[name] = converted
+        return changed
 
     def _refuse(self, arguments: dict[str, object]) -> NoReturn:
         """Look again, slowly, and name everything that is wrong."""
-        known = {parameter.name for parameter in self._info.parameters}
+        accepts = {parameter.name: parameter.accept for parameter in self._info.parameters}
+        unknown = [name for name in arguments if name not in accepts]
+        if self._takes_any:
+            accepts.update(dict.fromkeys(unknown, self._info.others))
+            unknown = []
         mistyped = []
-        for parameter in self._info.parameters:
-            value = arguments.get(parameter.name, _ABSENT)
-            if value is not _ABSENT and (got := _mismatch(parameter.accept, value)) is not None:
-                mistyped.append(
-                    MistypedArgument(
-                        name=parameter.name, expected=parameter.accept.expected, got=got
+        for name, accept in accepts.items():
+            if name in arguments:
+                try:
+                    accept.take(arguments[name])
+                except Mismatch as got:
+                    mistyped.append(
+                        MistypedArgument(name=name, expected=accept.expected, got=str(got))
                     )
-                )
         raise ToolArgumentError(
             self._info.name,
             accepted=_accepted(self._info),
@@ -78,21 +107,9 @@ class ArgumentChecker:
                 for parameter in self._info.parameters
                 if parameter.required and parameter.name not in arguments
             ],
-            unknown=[] if self._takes_any else [name for name in arguments if name not in known],
+            unknown=unknown,
             mistyped=mistyped,
         )
-
-
-def _mismatch(accept: Accept, value: object) -> str | None:
-    if accept.anything or value.__class__ in accept.exact:
-        return None
-    if accept.convert is None:
-        return describe(value)
-    try:
-        accept.convert(value)
-    except Mismatch as mismatch:
-        return str(mismatch)
-    return None
 
 
 def _accepted(info: ToolInfo) -> Sequence[str]:

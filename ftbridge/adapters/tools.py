@@ -12,9 +12,9 @@ from types import FunctionType, MappingProxyType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from ftbridge.adapters import annotations, docstrings
-from ftbridge.adapters.annotations import Accept
 from ftbridge.adapters.decorators import METADATA_ATTRIBUTE, ToolMetadata
 from ftbridge.adapters.errors import InvalidToolError
+from ftbridge.adapters.matching import ACCEPT_ANYTHING, Accept
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -34,7 +34,7 @@ class ParameterInfo:
     default: object = None
     description: str = ""
     choices: tuple[object, ...] = ()
-    accept: Accept = annotations.ACCEPT_ANYTHING
+    accept: Accept = ACCEPT_ANYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class ToolInfo:
     description: str
     parameters: tuple[ParameterInfo, ...] = ()
     takes_any: bool = False  # it has **kwargs
+    others: Accept = ACCEPT_ANYTHING  # what **kwargs takes, each
     supports_streaming: bool = False
     required_variables: tuple[str, ...] = ()
     metadata: Mapping[str, str] = _NO_METADATA
@@ -97,13 +98,14 @@ def _define(
     wrapped = inspect.unwrap(member)
     only_streams = inspect.isgeneratorfunction(wrapped) or inspect.isasyncgenfunction(wrapped)
     docstring = inspect.getdoc(member)
-    parameters, takes_any = _parameters(label, member, docstring)
+    parameters, others = _parameters(label, member, docstring)
     return ToolDefinition(
         info=ToolInfo(
             name=name,
             description=declaration.description or docstrings.summary(docstring),
             parameters=parameters,
-            takes_any=takes_any,
+            takes_any=others is not None,
+            others=others or ACCEPT_ANYTHING,
             supports_streaming=declaration.supports_streaming or only_streams,
             required_variables=declaration.required_variables,
             metadata=MappingProxyType(dict(declaration.metadata)),
@@ -115,11 +117,13 @@ def _define(
 
 def _parameters(
     label: str, function: FunctionType, docstring: str | None
-) -> tuple[tuple[ParameterInfo, ...], bool]:
+) -> tuple[tuple[ParameterInfo, ...], Accept | None]:
+    """The parameters, and what ``**kwargs`` takes where there is such a one."""
     signature = inspect.signature(function)
     hints = _hints(function)
     texts = docstrings.parameter_descriptions(docstring)
-    found, takes_any = [], False
+    found: list[ParameterInfo] = []
+    others: Accept | None = None
     declared = list(signature.parameters.values())
     if not declared or declared[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
@@ -128,7 +132,7 @@ def _parameters(
         raise InvalidToolError(f"{label} has no self: a tool is a method of its adapter")
     for parameter in declared[1:]:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            takes_any = True
+            others = annotations.accept(hints.get(parameter.name, Any))
         elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
             raise InvalidToolError(
                 f"{label} has the positional-only parameter {parameter.name!r}, which a caller "
@@ -137,7 +141,7 @@ def _parameters(
         elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
             # *args stays empty: arguments always come by name.
             found.append(_parameter(parameter, hints.get(parameter.name, Any), texts))
-    return tuple(found), takes_any
+    return tuple(found), others
 
 
 def _parameter(parameter: inspect.Parameter, hint: object, texts: dict[str, str]) -> ParameterInfo:

@@ -1,16 +1,40 @@
 """From annotation to wire type, and which values each takes."""
 
 import collections.abc as abc
+import datetime
+import enum
 import typing
+import uuid
+from dataclasses import dataclass
 from typing import Any, Literal, NewType, NotRequired, Optional, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from ftbridge.adapters.annotations import Mismatch, accept
+from ftbridge.adapters.annotations import accept
+from ftbridge.adapters.matching import Mismatch
 
 UserId = NewType("UserId", int)
 type Names = list[str]
+
+
+type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Mixed(enum.Enum):
+    ONE = 1
+    TWO = "two"
+
+
+@dataclass
+class Box:
+    width: int
 
 
 class Point(TypedDict):
@@ -21,12 +45,7 @@ class Point(TypedDict):
 
 def passes(annotation, value):
     """The value that the tool would get; raises Mismatch."""
-    taken = accept(annotation)
-    if taken.anything or value.__class__ in taken.exact:
-        return value
-    if taken.convert is None:
-        raise Mismatch("nothing else is taken")
-    return taken.convert(value)
+    return accept(annotation).take(value)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +72,16 @@ def passes(annotation, value):
         (Literal["a", 1], "any"),
         (UserId, "integer"),
         (Names, "embedding"),
+        (set[str], "embedding"),
+        (tuple[int, str], "embedding"),
+        (Json, "any"),
+        (Color, "string"),
+        (Mixed, "any"),
+        (datetime.datetime, "string"),
+        (uuid.UUID, "string"),
+        (Box, "map"),
+        (Box | None, "map"),
+        (npt.NDArray[np.float32], "tensor"),
         (Any, "any"),
         (object, "any"),
         (complex, "any"),
@@ -79,6 +108,13 @@ def test_wire_types(annotation, wire_type):
         (int | str, "x"),
         (Literal["a", 1], 1),
         (Point, {"x": 1, "y": 2}),
+        (Point, {"x": 1, "y": 2, "label": "p", "more": None}),
+        (tuple[int, str], [1, "a"]),
+        (Json, {"a": [1, {"b": None}]}),
+        (Color, Color.RED),
+        (Box, Box(1)),
+        (str | datetime.date, "2026-01-02"),
+        (Box | dict, {"width": 1}),
         (UserId, 4),
         (Names, ["a"]),
         (complex, 1j),
@@ -111,6 +147,10 @@ def test_what_fits_is_passed_unchanged(annotation, value):
         (Literal["a", 1], True),
         (Literal[1], 1.0),
         (Point, {"x": 1}),
+        (Point, {"x": 1, "y": "2"}),
+        (Point, {"x": 1, "y": 2, "label": None}),
+        (tuple[int, str], [1]),
+        (tuple[int, str], ["a", 1]),
         (Point, []),
         (np.ndarray, [[1], [1, 2]]),
         (np.ndarray, ["a"]),
@@ -146,3 +186,15 @@ def test_a_refusal_names_the_element_and_not_its_content():
 def test_a_text_is_no_list(annotation):
     with pytest.raises(Mismatch):
         passes(annotation, "abc")
+
+
+def test_a_sole_alternative_says_what_is_wrong_with_the_value():
+    with pytest.raises(Mismatch, match="without 'width'"):
+        passes(Box | None, {})
+    with pytest.raises(Mismatch, match=r"^dict$"):
+        passes(Box | int | list[int], {})
+
+
+def test_a_map_of_boxes_becomes_boxes():
+    assert passes(dict[str, Box], {"a": {"width": 1}}) == {"a": Box(1)}
+    assert passes(list[Box | None], [None, {"width": 1}]) == [None, Box(1)]
