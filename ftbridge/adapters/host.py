@@ -92,6 +92,11 @@ class AdapterHost:
             adapter_class.set_session_context is not BaseAdapter.set_session_context
         )
 
+    @property
+    def serialized(self) -> bool:
+        """Whether calls run one at a time."""
+        return self._gate is not None
+
     # --- the process's life ---------------------------------------------------------------------
 
     @property
@@ -173,7 +178,8 @@ class AdapterHost:
 
         It never gets to see a private name: many a one is a bare ``getattr``.
         """
-        tool = self._tools.get(tool_name)
+        # Not `get`, which is slow for a key that another thread made (ARCHITECTURE.md).
+        tool = self._tools[tool_name] if tool_name in self._tools else None
         if tool is None and (self._execute_tool is None or tool_name.startswith("_")):
             near = difflib.get_close_matches(tool_name, self._tools, n=1)
             offer = f"; did you mean {near[0]!r}?" if near else ""

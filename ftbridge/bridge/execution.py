@@ -23,6 +23,7 @@ from ftbridge.adapters.errors import (
     ToolNotFoundError,
 )
 from ftbridge.adapters.host import AdapterHost
+from ftbridge.rpc.cost import Cost
 from ftbridge.rpc.method import Call
 from ftbridge.rpc.status import MAX_STATUS_MESSAGE_BYTES, RpcError, StatusCode
 from ftbridge.wire import messages
@@ -93,6 +94,10 @@ class ToolExecutor:
         self._sessions = sessions
         self._telemetry = telemetry
         self._policy = policy
+        # The calls of a serialized adapter wait for each other, and the first on each thread of an
+        # adapter that lives with its thread builds one: neither is for the reactor's thread.
+        waits = host.serialized or host.lifetime == "thread"
+        self._costs: dict[bytes, Cost] = {} if waits else {n.encode(): Cost() for n in host.tools}
         self._calls = ShardedCounter()
         self._failed_calls = ShardedCounter()
         self._streams = ShardedCounter()
@@ -108,6 +113,13 @@ class ToolExecutor:
             failed_streams=self._failed_streams.value(),
             chunks=self._chunks.value(),
         )
+
+    def cost_of(self, message: bytes) -> Cost | None:
+        """What is known of the time that calls of this request's tool take."""
+        try:
+            return self._costs[tool_name_of(message)]  # not `get`: ARCHITECTURE.md
+        except KeyError:
+            return None
 
     def execute(
         self, request: messages.ExecuteToolRequest, call: Call
@@ -281,6 +293,30 @@ class ToolExecutor:
             close()
         except BaseException:  # noqa: BLE001 - the tool's clean-up; its stream is over either way
             _log.exception("tool %r failed while its stream was closed", tool_name)
+
+
+_SESSION_ID_TAG = 0x0A  # field 1, length-delimited
+_TOOL_NAME_TAG = 0x12  # field 2, length-delimited
+_ONE_BYTE_LENGTHS = 0x80  # a longer varint has this bit
+
+
+def tool_name_of(message: bytes) -> bytes:
+    """The tool's name in an encoded ExecuteToolRequest, for a guess at its cost; b"" if unclear.
+
+    Reads fields in the order of their numbers, as every encoder writes them, and short ones
+    only. What it does not understand is no error here: the decoder decides about that.
+    """
+    try:
+        at = 0
+        if message[0] == _SESSION_ID_TAG:
+            if message[1] >= _ONE_BYTE_LENGTHS:
+                return b""
+            at = 2 + message[1]
+        if message[at] != _TOOL_NAME_TAG or message[at + 1] >= _ONE_BYTE_LENGTHS:
+            return b""
+        return message[at + 2 : at + 2 + message[at + 1]]
+    except IndexError:
+        return b""
 
 
 def _raise_if_over(error: BaseException, call: Call) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ftbridge.adapters.host import AdapterHost
+from ftbridge.rpc.cost import Cost
 from ftbridge.rpc.method import Call, Method, MethodKind
 from ftbridge.rpc.status import RpcError, StatusCode
 from ftbridge.wire import messages
@@ -99,7 +100,12 @@ class BridgeService:
                 "GetSession", unary, self.get_session, m.GetSessionRequest, m.GetSessionResponse
             ),
             _method(
-                "ExecuteTool", unary, execute.execute, m.ExecuteToolRequest, m.ExecuteToolResponse
+                "ExecuteTool",
+                unary,
+                execute.execute,
+                m.ExecuteToolRequest,
+                m.ExecuteToolResponse,
+                cost_of=execute.cost_of,
             ),
             _method(
                 "ExecuteStreamingTool", stream, execute.stream, m.ExecuteToolRequest, m.ToolChunk
@@ -321,6 +327,7 @@ def _method(
     inline: bool = False,
     long_lived: bool = False,
     enforce_deadline: bool = True,
+    cost_of: Callable[[bytes], Cost | None] | None = None,
 ) -> Method:
     return Method(
         path=f"/{SERVICE_NAME}/{name}",
@@ -331,6 +338,7 @@ def _method(
         inline=inline,
         long_lived=long_lived,
         enforce_deadline=enforce_deadline,
+        cost_of=cost_of,
     )
 
 

@@ -256,7 +256,8 @@ class SessionStore:
 
     def _renew(self, session_id: str, now: float) -> Session | None:
         """Renew under the lock, where no sweep can take the session away in between."""
-        session = self._sessions.get(session_id)
+        # Not `get`, which is slow for a key that another thread made (ARCHITECTURE.md).
+        session = self._sessions[session_id] if session_id in self._sessions else None
         if session is not None:
             if now - session.last_used >= self._ttl:
                 session.closed = True

@@ -36,7 +36,7 @@ from ftbridge.http2.limits import (
 )
 from ftbridge.http2.reader import Reader
 from ftbridge.http2.sender import LARGEST_DATA_FRAME, Sender
-from ftbridge.http2.shared import Shared
+from ftbridge.http2.shared import Shared, find
 from ftbridge.http2.stream import Stream
 
 __all__ = ["Connection"]
@@ -227,7 +227,7 @@ class Connection(Sender):
         if stream is None and not owed:
             return
         shared.owed.pop(stream_id, None)
-        blocked = self._blocked.get(stream_id)
+        blocked = find(self._blocked, stream_id)
         if blocked is not None:
             self._forget_queue(blocked)
         if stream is not None:

@@ -29,7 +29,7 @@ from ftbridge.http2.limits import (
     RESET_MEMORY,
     SETTINGS_WEIGHT,
 )
-from ftbridge.http2.shared import Shared
+from ftbridge.http2.shared import Shared, find
 from ftbridge.http2.stream import RecentIds, Stream
 
 __all__ = ["ControlReader", "broken"]
@@ -172,7 +172,7 @@ class ControlReader:
                 )
             events.append(WindowUpdated(None, increment))
             return
-        stream = self._streams.get(sid)
+        stream = find(self._streams, sid)
         if stream is None:
             if self._is_idle(sid):
                 raise broken(f"WINDOW_UPDATE on idle stream {sid} (5.1)")
@@ -232,7 +232,7 @@ class ControlReader:
         if self._is_idle(sid):
             raise broken(reason, code)  # RST_STREAM must not be sent on an idle stream (6.4)
         if not self._is_ignored(sid):
-            self._fault(sid, self._streams.get(sid), code, reason, events)
+            self._fault(sid, find(self._streams, sid), code, reason, events)
 
     def _goaway(self, sid: int, payload: bytes, events: list[Event]) -> None:
         if sid != 0:

@@ -150,7 +150,10 @@ class Reader(SectionReader):
                         f"DATA passes the connection's window by {over} (6.9.1)",
                         ErrorCode.FLOW_CONTROL_ERROR,
                     )
-                stream = streams.get(sid)
+                try:
+                    stream = streams[sid]  # not `get`: see shared.find
+                except KeyError:
+                    stream = None
                 if stream is None or stream.recv_closed or not stream.head_seen:
                     self._stray_data(sid, stream, length, events)
                     continue

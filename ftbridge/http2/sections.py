@@ -12,7 +12,7 @@ from ftbridge.http2.control import ControlReader, broken
 from ftbridge.http2.errors import ErrorCode
 from ftbridge.http2.events import Event, HeadersReceived, TrailersReceived
 from ftbridge.http2.headers import HeaderBlock
-from ftbridge.http2.shared import Shared
+from ftbridge.http2.shared import Shared, find
 from ftbridge.http2.stream import Stream
 
 __all__ = ["SectionReader"]
@@ -42,9 +42,9 @@ class SectionReader(ControlReader):
         self, sid: int, ended: int, octets: bytes, self_dependent: bool, events: list[Event]
     ) -> None:
         """A complete header block. Always decoded: the table depends on it (4.3)."""
-        block: HeaderBlock | Malformed | None = self._cache.get(octets)
-        if block is None:
-            block = self._blocks.decode(octets)
+        # Not `get`: see shared.find. Only this thread takes entries out.
+        block: HeaderBlock | Malformed
+        block = self._cache[octets] if octets in self._cache else self._blocks.decode(octets)
         shared = self._shared
         highest = shared.highest
         if sid <= highest or self._client:
@@ -91,7 +91,7 @@ class SectionReader(ControlReader):
         events: list[Event],
     ) -> None:
         """A header block on a stream that is not new: response head, trailers, or an error."""
-        stream = self._streams.get(sid)
+        stream = find(self._streams, sid)
         code = ErrorCode.PROTOCOL_ERROR
         if stream is None:
             self._stray_block(sid, events)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftbridge.http2 import ErrorCode, Stream
 
+from .cost import Cost
 from .framing import PREFIX_BYTES, Assembler, frame
 from .head import RESPONSE_HEAD, TRAILERS_OK, RequestHead, response_head, trailers
 from .method import Method, MethodKind
@@ -45,6 +46,7 @@ class ServerCall:
         "_bucket",
         "_callbacks",
         "_connection",
+        "_cost",
         "_end_code",
         "_head",
         "_headers_sent",
@@ -73,6 +75,7 @@ class ServerCall:
         self._callbacks: list[Callable[[], None]] | None = None
         self._assembler: Assembler | None = None
         self._message: bytes | None = None
+        self._cost: Cost | None = None
         self._requests: queue.SimpleQueue[bytes | RpcError | None] | None = None
         self._ready: threading.Event | None = None
         self._owed = 0
@@ -156,14 +159,25 @@ class ServerCall:
         method = self._method
         if method.inline:
             self.run()
-        elif method.long_lived:
+            return
+        if method.long_lived:
             if not server.streams.submit(self):
                 self.end(
                     StatusCode.RESOURCE_EXHAUSTED,
                     f"{server.options.max_long_lived} long-lived calls are open, the most this "
                     "server keeps",
                 )
-        elif not server.pool.submit(self):
+            return
+        if method.cost_of is not None:
+            message = self._message
+            assert message is not None
+            cost = self._cost = method.cost_of(message)
+            if cost is not None and cost.short:
+                reactor = self._connection.reactor
+                if reactor.waiting < server.options.queue_limit:
+                    reactor.run_soon(self)
+                    return
+        if not server.pool.submit(self):
             self.end(
                 StatusCode.RESOURCE_EXHAUSTED,
                 f"{server.options.queue_limit} calls are waiting for a handler thread; "
@@ -283,7 +297,9 @@ class ServerCall:
         if self.done:
             return
         deadline = self.deadline
-        if deadline is not None and time.monotonic() >= deadline:
+        cost = self._cost
+        started = time.monotonic() if deadline is not None or cost is not None else 0.0
+        if deadline is not None and started >= deadline:
             self.on_expired(deadline)  # it never starts
             return
         method = self._method
@@ -304,6 +320,8 @@ class ServerCall:
         except BaseException as exc:  # noqa: BLE001 - SystemExit in a handler ends its call only
             _log.exception("%s failed", method.path)
             self.end(StatusCode.UNKNOWN, f"{type(exc).__name__}: {exc}")
+        if cost is not None:
+            cost.record(time.monotonic() - started)
 
     def _decode(self, message: bytes) -> Any:
         try:

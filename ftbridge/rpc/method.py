@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from .cost import Cost
 from .status import Metadata
 
 MIB = 1 << 20
@@ -86,6 +87,10 @@ class Method:
         long_lived: the call stays open for as long as its client likes (a watch, a telemetry
             stream): it gets a thread of its own, so that it cannot use up the handlers.
         enforce_deadline: False for a stream that must outlive a caller's ``grpc-timeout``.
+        cost_of: from a request message to what is known of the time such calls take, or None
+            where nothing is to be known. Calls that prove short may be run by the reactor, which
+            is quicker than to wake a handler; one that then blocks costs other calls at most a
+            few milliseconds. Unary only.
     """
 
     path: str
@@ -96,6 +101,7 @@ class Method:
     inline: bool = False
     long_lived: bool = False
     enforce_deadline: bool = True
+    cost_of: Callable[[bytes], Cost | None] | None = None
 
     def __post_init__(self) -> None:
         if self.path.count("/") != 2 or not self.path.startswith("/"):

@@ -85,6 +85,10 @@ class HandlerPool:
         self._queue.put(work)
         return True
 
+    def add(self, work: Runnable) -> None:
+        """Queue ``work`` whatever the limit: for what has been admitted already."""
+        self._queue.put(work)
+
     def stop(self, timeout: float) -> bool:
         """End the threads after what is queued; False if some still ran after ``timeout`` s.
 

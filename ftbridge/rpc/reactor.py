@@ -18,6 +18,9 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Protocol
 
+from .pool import HandlerPool, Runnable
+from .relay import Relay
+
 _log = logging.getLogger("ftbridge.rpc")
 
 READ = select.EPOLLIN
@@ -25,6 +28,11 @@ WRITE = select.EPOLLOUT
 _MAX_EVENTS = 64  # per wake-up; keeps one busy round short enough for timers
 TICK_SECONDS = 0.01
 """Resolution of deadlines. A bucket of this width holds all deadlines that fall into it."""
+
+_BURST = 64  # short calls run in a row before the sockets are looked at again
+_FLUSH_EVERY = 8  # of them: the peer takes the first answers while the next are worked out
+_SHARE_ABOVE = 2  # short calls that wait before a handler thread is woken to take some
+_JOIN_SECONDS = 0.5  # for a thread that runs a call when the reactor stops
 
 
 class Pollable(Protocol):
@@ -93,6 +101,29 @@ class Deadlines:
         return due
 
 
+class _Helper:
+    """What a handler thread runs to take short calls off a reactor's hands."""
+
+    __slots__ = ("_ready", "out")
+
+    def __init__(self, ready: deque[Runnable]) -> None:
+        self._ready = ready
+        self.out = False  # handed to the pool, and not done yet
+
+    def run(self) -> None:
+        ready = self._ready
+        while True:
+            try:
+                work = ready.popleft()
+            except IndexError:
+                break
+            try:
+                work.run()
+            except BaseException:  # noqa: BLE001 - one call's fault must not end the others
+                _log.exception("unexpected error in %r", work)
+        self.out = False
+
+
 class Reactor:
     """An epoll loop on a thread of its own.
 
@@ -100,9 +131,20 @@ class Reactor:
         name: of the thread, as debuggers show it.
         tick: called with the reactor and the time about once a second on the reactor's thread,
             for time-outs of idle things.
+        pool: with it, the reactor may run short work itself (`run_soon`), the pool's threads
+            taking a share; a `Relay` then keeps a second thread ready, so that "the reactor's
+            thread" is whichever of the two has the role.
+        on_leave: called on each thread that ran such work before it ends; must not raise.
     """
 
-    def __init__(self, *, name: str, tick: Callable[[Reactor, float], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        tick: Callable[[Reactor, float], None] | None = None,
+        pool: HandlerPool | None = None,
+        on_leave: Callable[[], object] | None = None,
+    ) -> None:
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake_fd, READ)
@@ -114,11 +156,37 @@ class Reactor:
         self._dirty: deque[Flushable] = deque()
         self._awake = False
         self.deadlines = Deadlines()
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._next_tick = 0.0
+        self._ready: deque[Runnable] = deque()
+        self._helper = _Helper(self._ready)
+        self._pool = pool
+        self._relay = None if pool is None else Relay(self._run, name=name, on_leave=on_leave)
+        if self._relay is None:
+            self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        else:
+            self.thread = self._relay.threads[0]
 
     def start(self) -> None:
+        self._next_tick = time.monotonic() + 1.0
         # A client's reactor may be started by a tool; it must not keep that tool's request.
-        Context().run(self.thread.start)
+        Context().run(self.thread.start if self._relay is None else self._relay.start)
+
+    @property
+    def waiting(self) -> int:
+        """Short calls that wait to be run."""
+        return len(self._ready)
+
+    @property
+    def busy(self) -> int:
+        """Threads of the reactor's own that are running a call."""
+        return 0 if self._relay is None else self._relay.busy
+
+    def run_soon(self, work: Runnable) -> None:
+        """Have ``work``, which is expected to be short, run once the sockets have been read.
+
+        On the reactor's thread only; it runs there or on a thread of the pool. Needs a pool.
+        """
+        self._ready.append(work)
 
     def call_soon(self, fn: Callable[..., None], *args: Any) -> None:
         """Have the reactor's thread call ``fn(*args)``; in order, from any thread.
@@ -175,19 +243,29 @@ class Reactor:
             os.eventfd_write(self._wake_fd, 1)
         except OSError:
             return
-        if self.thread.is_alive() and threading.current_thread() is not self.thread:
+        if self._relay is not None:
+            self._relay.stop(_JOIN_SECONDS)
+        elif self.thread.is_alive() and threading.current_thread() is not self.thread:
             self.thread.join()
 
-    def _run(self) -> None:
+    def _run(self, seat: int = 0) -> bool:
+        """The loop; True when the role has passed to the other thread, False at the end."""
         watched = self._watched
         tasks = self._tasks
         dirty = self._dirty
-        next_tick = time.monotonic() + 1.0
+        ready = self._ready
+        lost = False
         try:
             while not self._stopping:
-                wait = self.deadlines.next_wait(now := time.monotonic())
-                timeout = next_tick - now if wait is None else min(wait, next_tick - now)
-                self._awake = False
+                now = time.monotonic()
+                wait = self.deadlines.next_wait(now)
+                timeout = self._next_tick - now
+                if wait is not None and wait < timeout:
+                    timeout = wait
+                if ready:
+                    timeout = 0.0
+                else:
+                    self._awake = False
                 if self._flush_dirty():
                     timeout = 0.0  # what has come meanwhile goes first, with what it leads to
                 try:
@@ -197,8 +275,8 @@ class Reactor:
                 self._awake = True
                 now = time.monotonic()
                 for fd, mask in events:
-                    item = watched.get(fd)
-                    if item is not None:
+                    if fd in watched:  # only this thread takes out; `get` is slow (shared.find)
+                        item = watched[fd]
                         self._guarded(item.on_ready, mask, now)
                         if dirty:
                             self._flush_dirty()
@@ -209,13 +287,41 @@ class Reactor:
                     self._guarded(fn, *args)
                 for due in self.deadlines.expire(now):
                     self._guarded(due.on_expired, now)
-                if now >= next_tick:
-                    next_tick = now + 1.0
+                if now >= self._next_tick:
+                    self._next_tick = now + 1.0
                     if self._tick is not None:
                         self._guarded(self._tick, self, now)
+                if ready and not self._run_ready(seat):
+                    lost = True
+                    return True
+            return False
         finally:
-            self._epoll.close()
-            os.close(self._wake_fd)
+            if not lost:
+                self._epoll.close()
+                os.close(self._wake_fd)
+
+    def _run_ready(self, seat: int) -> bool:
+        """Run short calls; False when one was not, and the role has gone to the other thread."""
+        ready = self._ready
+        relay, pool = self._relay, self._pool
+        assert relay is not None
+        assert pool is not None
+        manned = relay.manned
+        if not self._helper.out and (not manned or len(ready) > _SHARE_ABOVE):
+            self._helper.out = True
+            pool.add(self._helper)
+        if not manned:
+            return True
+        for count in range(_BURST):
+            try:
+                work = ready.popleft()
+            except IndexError:
+                break
+            if not relay.lend(seat, work):
+                return False
+            if count % _FLUSH_EVERY == _FLUSH_EVERY - 1 and self._dirty:
+                self._flush_dirty()
+        return True
 
     def _flush_dirty(self) -> bool:
         """Send what handlers have left here; whether there was anything."""

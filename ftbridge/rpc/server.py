@@ -233,7 +233,8 @@ class NativeServer:
         cores = os.process_cpu_count() or 1
         count = options.reactors or max(1, cores // _CORES_PER_REACTOR)
         self._reactors = [
-            Reactor(name=f"ftbridge-reactor-{n}", tick=self.tick) for n in range(count)
+            Reactor(name=f"ftbridge-reactor-{n}", tick=self.tick, pool=self.pool, on_leave=on_leave)
+            for n in range(count)
         ]
         self._next_reactor = 0
         self.connections: set[ServerConnection] = set()
@@ -282,7 +283,7 @@ class NativeServer:
         for connection in list(self.connections):
             connection.reactor.call_soon(connection.close, "server stopped")
         self._wait_until(lambda: not self.connections, at_least=_DRAIN_PING_SECONDS)
-        self._wait_until(lambda: not self.streams.busy and not self.pool.busy, at_least=_UNWIND)
+        self._wait_until(self._unwound, at_least=_UNWIND)
         if not self.pool.stop(_UNWIND if not self.pool.busy else 0.0):
             _log.warning("%d handler threads still run; they are left behind", self.pool.busy)
         for reactor in self._reactors:
@@ -347,6 +348,11 @@ class NativeServer:
             and not self.pool.busy
             and not self.pool.waiting
         )
+
+    def _unwound(self) -> bool:
+        """Whether no thread runs a method any more."""
+        short = sum(reactor.busy for reactor in self._reactors)
+        return not short and not self.streams.busy and not self.pool.busy
 
     def _flushed(self) -> bool:
         return not any(connection.unsent_bytes for connection in list(self.connections))

@@ -12,7 +12,7 @@ from bridge.fake_call import FakeCall
 
 from ftbridge.adapters.host import AdapterHost
 from ftbridge.bridge.context import CORRELATION_HEADER
-from ftbridge.bridge.execution import STATUS_BUDGET_BYTES, ToolExecutor
+from ftbridge.bridge.execution import STATUS_BUDGET_BYTES, ToolExecutor, tool_name_of
 from ftbridge.bridge.failures import encoded_length
 from ftbridge.bridge.registry import ToolRegistry
 from ftbridge.bridge.sessions import SessionStore
@@ -121,6 +121,37 @@ def test_pickle_is_refused_and_other_marks_change_nothing(bridge):
     assert "--allow-pickle" in payload["message"]
     marks = {"binary_format:other": "pickle", "binary_format:data": "raw"}
     assert bridge.call("blob", binary_parameters={"data": b"x"}, metadata=marks).success
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        (ExecuteToolRequest(tool_name="echo"), b"echo"),
+        (ExecuteToolRequest(session_id="s", tool_name="echo", stream=True), b"echo"),
+        (ExecuteToolRequest(session_id="s" * 127, tool_name="e" * 127), b"e" * 127),
+        (ExecuteToolRequest(session_id="s" * 128, tool_name="echo"), b""),
+        (ExecuteToolRequest(tool_name="e" * 128), b""),
+        (ExecuteToolRequest(session_id="s"), b""),
+        (ExecuteToolRequest(), b""),
+    ],
+)
+def test_the_tools_name_is_read_before_the_request_is(request_, name):
+    message = request_.encode()
+    assert tool_name_of(message) == name
+    for cut in range(len(message)):
+        assert name.startswith(tool_name_of(message[:cut]))  # nothing is read that is not there
+
+
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [({}, True), ({"serialize": True}, False), ({"lifetime": "thread"}, False)],
+)
+def test_only_calls_that_wait_for_nothing_of_ours_may_prove_short(options, known):
+    host = AdapterHost(DemoAdapter, **options)
+    executor = ToolExecutor(host, SessionStore(), TelemetryHub())
+    name = next(iter(host.tools))
+    assert (executor.cost_of(ExecuteToolRequest(tool_name=name).encode()) is not None) is known
+    assert executor.cost_of(ExecuteToolRequest(tool_name="missing").encode()) is None
 
 
 def test_the_policy_decides_how_values_travel():

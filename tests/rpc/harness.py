@@ -26,6 +26,7 @@ from ftbridge.rpc import (
     StatusCode,
     create_server,
 )
+from ftbridge.rpc.cost import Cost
 
 WAIT = 20.0  # seconds; only ever used up when something is broken
 
@@ -42,6 +43,7 @@ class Service:
         self.release = threading.Event()
         self.done = threading.Event()
         self.closed = threading.Event()
+        self.cost = Cost()  # of Quick
         self.calls: list[Any] = []
         self.started: list[str] = []
         self.yielded = 0
@@ -70,6 +72,7 @@ class Service:
             method("Fail", unary, self.fail),
             method("Block", unary, self.block),
             method("Wait", unary, self.wait),
+            method("Quick", unary, self.quick, cost_of=self.cost_of),
             method("Patient", unary, self.wait, enforce_deadline=False),
             method("Count", stream_out, self.count),
             method("Flood", stream_out, self.flood),
@@ -106,6 +109,14 @@ class Service:
         self.entered.release()
         self.release.wait(WAIT)
         return text
+
+    def cost_of(self, message: bytes) -> Cost | None:
+        return None if message == b"unknown" else self.cost
+
+    def quick(self, text: str, call: Any) -> str:
+        if text == "block":
+            self.block(text, call)
+        return threading.current_thread().name
 
     def wait(self, text: str, call: Any) -> str:
         self.calls.append(call)

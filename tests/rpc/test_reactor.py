@@ -1,7 +1,12 @@
 import os
 import threading
+from collections import deque
+from typing import Any, cast
 
-from ftbridge.rpc.reactor import READ, TICK_SECONDS, Deadlines, Reactor
+import pytest
+
+from ftbridge.rpc.pool import HandlerPool
+from ftbridge.rpc.reactor import READ, TICK_SECONDS, Deadlines, Reactor, _Helper
 
 
 class Item:
@@ -39,6 +44,69 @@ def test_many_deadlines_at_one_time_share_a_bucket() -> None:
     deadlines = Deadlines()
     a, b = Item(), Item()
     assert deadlines.add(a, 5.001) is deadlines.add(b, 5.002)
+
+
+class FakePool:
+    """Takes work and runs none of it."""
+
+    def __init__(self) -> None:
+        self.added: list[Any] = []
+
+    def add(self, work: Any) -> None:
+        self.added.append(work)
+
+
+class Task:
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.thread = ""
+
+    def run(self) -> None:
+        self.thread = threading.current_thread().name
+        self.done.set()
+
+
+@pytest.mark.parametrize(("count", "helpers"), [(1, 0), (2, 0), (3, 1), (10, 1)])
+def test_a_handler_is_asked_to_help_where_several_short_calls_wait(count: int, helpers: int):
+    pool = FakePool()
+    reactor = Reactor(name="test-reactor", pool=cast("HandlerPool", pool))
+    relay = reactor._relay
+    assert relay is not None
+    tasks = [Task() for _ in range(count)]
+
+    def submit() -> None:
+        for task in tasks:
+            reactor.run_soon(task)
+        assert reactor.waiting == count
+
+    reactor.start()
+    try:
+        while not relay.manned:
+            threading.Event().wait(0.001)
+        reactor.call_soon(submit)
+        assert all(task.done.wait(20) for task in tasks)
+        assert {task.thread for task in tasks} == {"test-reactor"}
+        assert len(pool.added) == helpers
+    finally:
+        reactor.stop()
+    assert reactor.busy == 0
+
+
+def test_a_helper_runs_what_waits_and_outlives_a_fault(caplog: pytest.LogCaptureFixture):
+    class Broken(Task):
+        def run(self) -> None:
+            super().run()
+            raise IndexError("not the deque's")
+
+    ready = deque([Broken(), Task(), Task()])
+    tasks = list(ready)
+    helper = _Helper(ready)
+    helper.out = True
+    helper.run()
+    assert not ready
+    assert not helper.out
+    assert all(task.done.is_set() for task in tasks)
+    assert "not the deque's" in caplog.text
 
 
 class Pipe:

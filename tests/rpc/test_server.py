@@ -111,6 +111,42 @@ def test_a_full_queue_refuses_at_once_and_inline_methods_go_on(serve):
     assert [call.result() for call in [*running, waiting]] == [b"a", b"b", b"c"]
 
 
+def test_calls_are_run_by_the_reactor_once_they_have_proved_short(serve):
+    served = serve()
+    assert served.unary("Quick", "").startswith("ftbridge-handler")
+    while not served.service.cost.short:
+        served.unary("Quick", "")
+    until(lambda: served.unary("Quick", "").startswith("ftbridge-reactor"))
+    assert served.unary("Quick", "unknown").startswith("ftbridge-handler")
+
+
+def test_a_short_call_that_blocks_holds_up_nobody(serve):
+    served = serve()
+    service = served.service
+    until(lambda: served.server._reactors[0]._relay.manned)
+    service.cost.short = True
+    blocked = served.start("Quick", "block")
+    assert service.entered.acquire(timeout=WAIT)
+    # On the same connection, by the thread that stood by, which has nobody behind it now.
+    assert served.unary("Ping", "p") == "p ftbridge-reactor-0-standby"
+    assert served.unary("Quick", "").startswith("ftbridge-handler")
+    service.release.set()
+    assert blocked.result() == b"ftbridge-reactor-0"
+    # Once back, it stands by for the other.
+    service.cost.short = True
+    until(lambda: served.unary("Quick", "").startswith("ftbridge-reactor"))
+
+
+def test_a_forced_stop_leaves_a_short_call_that_blocks_behind(serve):
+    served = serve()
+    until(lambda: served.server._reactors[0]._relay.manned)
+    served.service.cost.short = True
+    blocked = served.start("Quick", "block")
+    assert served.service.entered.acquire(timeout=WAIT)
+    served.server.stop(0)
+    assert refused(blocked.result).code is StatusCode.UNAVAILABLE
+
+
 def test_long_lived_calls_take_no_handler_and_are_bounded(serve):
     served = serve(threads=1, max_long_lived=2)
     first, second = served.start("Watch"), served.start("Watch")
