@@ -27,7 +27,7 @@ class InvalidToolError(AdapterError):
     """A declaration in the adapter's source cannot be served; the author has to mend it."""
 
 
-class ThreadSafetyError(AdapterError):
+class ThreadSafetyError(AdapterError, ValueError):
     """The adapter has not declared itself safe for the number of threads that would run it."""
 
 

@@ -17,6 +17,7 @@ _CHUNKS: Final = "ftbridge.adapters.chunks"
 _CONTEXT: Final = "ftbridge.adapters.context"
 _DECORATORS: Final = "ftbridge.adapters.decorators"
 _LOGS: Final = "ftbridge.compat.logs"
+_SAFETY: Final = "ftbridge.adapters.safety"
 _TELEMETRY: Final = "ftbridge.telemetry"
 _THREADED: Final = "ftbridge.adapters.threaded"
 
@@ -56,10 +57,6 @@ _CHECKER: Final = (
     "declare __thread_safe__ = True on the class and test it with ftstress, which really runs "
     "threads against each other"
 )
-_DECLARE: Final = (
-    "declare __thread_safe__ = True on the class; ftbridge refuses to serve one that does not on "
-    "several threads"
-)
 _STORAGE: Final = (
     "use self.get_thread_local() and self.set_thread_local(), or ftlocks.ThreadLocal outside an "
     "adapter"
@@ -80,8 +77,10 @@ _BASE_ADAPTER: Final[Mapping[str, str]] = {
 _THREADED_ADAPTER: Final[Mapping[str, str]] = {
     "StreamChunk": _CHUNKS,
     "ThreadSafeAdapter": _THREADED,
+    "require_thread_safe": _SAFETY,
     "thread_safe_method": _DECORATORS,
     "tool": _DECORATORS,
+    "validate_thread_safety": _SAFETY,
 }
 
 MODULES: Final[Mapping[str, Module]] = {
@@ -110,8 +109,6 @@ MODULES: Final[Mapping[str, Module]] = {
         refused={
             "ThreadLocalStorage": _STORAGE,
             "RequestTracker": _TRACKER,
-            "require_thread_safe": _DECLARE,
-            "validate_thread_safety": _DECLARE,
             "ExampleThreadSafeAdapter": _EXAMPLE,
         },
     ),

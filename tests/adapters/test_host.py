@@ -179,6 +179,18 @@ def test_a_tool_that_returns_can_be_streamed_as_one_chunk(host):
     assert LOG.count("cleanup") == 1
 
 
+@pytest.mark.parametrize("value", [[1, 2], (1, 2), {"a": 1}, "text"])
+def test_a_list_that_a_tool_returns_is_one_chunk(serve, value):
+    class Returning(BaseAdapter):
+        __thread_safe__ = True
+
+        @tool(supports_streaming=True)
+        def give(self):
+            return value
+
+    assert [chunk.data for chunk in stream(serve(Returning), "give")] == [value]
+
+
 def test_cleanup_runs_when_initialize_fails(serve):
     class Failing(PerRequest):
         def initialize(self):
