@@ -15,6 +15,7 @@ from ftlocks._hooks import (
     remove_observer,
     states,
 )
+from ftlocks.condition import Barrier, BarrierStatistics, Condition, ConditionStatistics
 from ftlocks.counter import CounterStatistics, ShardedCounter
 from ftlocks.errors import (
     AcquireTimeoutError,
@@ -24,16 +25,25 @@ from ftlocks.errors import (
     UpgradeError,
     WouldBlockError,
 )
+from ftlocks.event import Event, EventStatistics
 from ftlocks.keyed import KeyedLock, KeyedLockStatistics
 from ftlocks.local import ThreadLocal, ThreadLocalStatistics
 from ftlocks.mutex import Lock, RLock
 from ftlocks.rwlock import RWLock, RWLockStatistics
+from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
 from ftlocks.statistics import LockStatistics, Owner, UseStatistics
 
 __all__ = [
     "AcquireTimeoutError",
+    "Barrier",
+    "BarrierStatistics",
+    "BoundedSemaphore",
     "ClosedError",
+    "Condition",
+    "ConditionStatistics",
     "CounterStatistics",
+    "Event",
+    "EventStatistics",
     "Hold",
     "KeyedLock",
     "KeyedLockStatistics",
@@ -48,6 +58,8 @@ __all__ = [
     "RLock",
     "RWLock",
     "RWLockStatistics",
+    "Semaphore",
+    "SemaphoreStatistics",
     "ShardedCounter",
     "ThreadLocal",
     "ThreadLocalStatistics",

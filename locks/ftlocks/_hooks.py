@@ -152,6 +152,12 @@ class Observer:
     def gave_up(self, lock: LockInfo, mode: str, waited_ns: int) -> None:
         """The wait ended in a timeout or an exception."""
 
+    def waited(self, lock: LockInfo, mode: str, waited_ns: int, granted: bool) -> None:
+        """A wait that is no contention has ended: for a permit, an event, a condition, an item.
+
+        `mode` is "semaphore", "event", "condition", "barrier", "put" or "get".
+        """
+
     def released(self, hold: Hold) -> None:
         """A contended hold, or a sampled uncontended one, has ended. Must not raise."""
 
@@ -185,6 +191,7 @@ active = False
 sample_mask = 0
 on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
 on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
+on_waited: tuple[Callable[[LockInfo, str, int, bool], None], ...] = ()
 on_released: tuple[Callable[[Hold], None], ...] = ()
 
 
@@ -274,11 +281,12 @@ def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
 
 
 def _apply() -> None:
-    global active, sample_mask, on_wanted, on_gave_up, on_released
+    global active, sample_mask, on_wanted, on_gave_up, on_waited, on_released
     told = [observer for observer, _ in _observers]
     # A method that nobody overrode costs nothing.
     on_wanted = tuple(o.wanted for o in told if type(o).wanted is not Observer.wanted)
     on_gave_up = tuple(o.gave_up for o in told if type(o).gave_up is not Observer.gave_up)
+    on_waited = tuple(o.waited for o in told if type(o).waited is not Observer.waited)
     on_released = tuple(o.released for o in told if type(o).released is not Observer.released)
     sample_mask = 0 if _requested else min((sample for _, sample in _observers), default=1) - 1
     active = _requested or bool(_observers)

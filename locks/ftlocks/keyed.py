@@ -15,6 +15,7 @@ from time import perf_counter_ns as clock
 from typing import NoReturn
 
 from ftlocks import _hooks
+from ftlocks._base import Named
 from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockState, Waiter
 from ftlocks._watch import is_alive
 from ftlocks.errors import AcquireTimeoutError, LockMisuseError, OwnerDiedError, WouldBlockError
@@ -46,7 +47,7 @@ class _Entry:
         self.waited = -1
 
 
-class KeyedLock[K: Hashable]:
+class KeyedLock[K: Hashable](Named):
     """A reentrant lock per key; keys that nobody uses take no memory.
 
     Happens-before: for each key by itself, the n-th outermost release happens before the (n+1)-th
@@ -64,7 +65,7 @@ class KeyedLock[K: Hashable]:
         statistics: time every hold, also while `ftlocks.observe()` is off.
     """
 
-    __slots__ = ("__weakref__", "_always", "_entries", "_info", "_mutex", "_tally", "_timed")
+    __slots__ = ("_always", "_entries", "_mutex", "_tally", "_timed")
 
     def __init__(self, name: str = "", *, statistics: bool = False) -> None:
         self._always = statistics
@@ -72,8 +73,7 @@ class KeyedLock[K: Hashable]:
         self._mutex = allocate_lock()  # guards the two below
         self._entries: dict[K, _Entry] = {}
         self._tally = Tally()
-        self._info = _hooks.register(self, type(self).__name__, name)
-        _hooks.begin(self)
+        self._register(name)
 
     def acquire(self, key: K, blocking: bool = True, timeout: float | None = None) -> bool:
         """Take `key`'s lock; whether it was got.
@@ -198,11 +198,6 @@ class KeyedLock[K: Hashable]:
         """How many keys are held or waited for now."""
         return len(self._entries)
 
-    @property
-    def name(self) -> str:
-        """The name it was given, "" without."""
-        return self._info.name
-
     def statistics(self) -> KeyedLockStatistics:
         """The figures at one moment. Counts and waits are always kept; holds while observed."""
         with self._mutex:
@@ -218,16 +213,12 @@ class KeyedLock[K: Hashable]:
             )
 
     def __repr__(self) -> str:
-        label = f" {self._info.name!r}" if self._info.name else ""
         held = ", ".join(
             f"{key!r} by {owner.name}"
             for key, entry in self._entries.copy().items()
             if (owner := entry.owner) is not None
         )
-        return f"<{type(self).__qualname__}{label} held={{{held}}} at {id(self):#x}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: its meaning is identity")
+        return self._repr(f"held={{{held}}}")
 
     def _wait(self, key: K, entry: _Entry, timeout: float | None) -> bool:
         started = clock()
@@ -287,9 +278,6 @@ class KeyedLock[K: Hashable]:
 
     def _would_block(self, key: K) -> NoReturn:
         raise WouldBlockError(f"key {key!r} of {self._described()} is held{self._holder(key)}")
-
-    def _described(self) -> str:
-        return f"{self._info.kind} {self._info.label!r}"
 
     def _observe(self, on: bool) -> None:
         self._timed = on or self._always

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ftlocks import _hooks
+from ftlocks._base import PUBLIC
 from ftlocks._hooks import LockInfo, LockState
 from ftlocks._watch import LockWatch, RLockWatch
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
@@ -151,8 +152,7 @@ class _Mutex:
 
     def __repr__(self) -> str:
         state = "locked" if self.locked() else "unlocked"
-        kind = type(self)
-        words = [f"<{state} {kind.__module__}.{kind.__qualname__} object"]
+        words = [f"<{state} {PUBLIC}.{type(self).__qualname__} object"]
         if self._info.name:
             words.append(repr(self._info.name))
         owner = self._owner()

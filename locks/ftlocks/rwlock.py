@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, NoReturn, Self
 
 from ftlocks import _hooks
+from ftlocks._base import Named
 from ftlocks._hooks import READ, WRITE, Hold, LockState, Waiter
 from ftlocks._watch import is_alive
 from ftlocks.errors import (
@@ -53,7 +54,7 @@ class _Holder:
         self.waited = waited
 
 
-class RWLock:
+class RWLock(Named):
     """A lock that many threads may hold for reading, or one for writing.
 
     Happens-before: a writer's release happens before every later acquisition returns, by a reader
@@ -79,11 +80,9 @@ class RWLock:
     """
 
     __slots__ = (
-        "__weakref__",
         "_always",
         "_fair",
         "_holders",
-        "_info",
         "_mutex",
         "_queue",
         "_timed",
@@ -104,8 +103,7 @@ class RWLock:
         self._holders: dict[threading.Thread, _Holder] = {}  # the writer, or the readers
         self.reads = Tally()
         self.writes = Tally()
-        self._info = _hooks.register(self, type(self).__name__, name)
-        _hooks.begin(self)
+        self._register(name)
 
     def acquire_read(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Enter as a reader; whether that was possible.
@@ -183,11 +181,6 @@ class RWLock:
             woken = self._grant()
         self._finish(woken, WRITE, me, ended)
 
-    @property
-    def name(self) -> str:
-        """The name it was given, "" without."""
-        return self._info.name
-
     def statistics(self) -> RWLockStatistics:
         """The figures at one moment. Counts and waits are always kept; holds while observed."""
         with self._mutex:
@@ -213,16 +206,10 @@ class RWLock:
             state = f"readers={names(holders)}"
         else:
             state = "free"
-        label = f" {self._info.name!r}" if self._info.name else ""
         waiting = len(self._queue)
-        return (
-            f"<{type(self).__qualname__}{label} {state}"
-            + (f" waiting={waiting} ({self._writers_waiting} to write)" if waiting else "")
-            + f" at {id(self):#x}>"
-        )
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle or copy {type(self).__name__!r}: its meaning is identity")
+        if waiting:
+            state += f" waiting={waiting} ({self._writers_waiting} to write)"
+        return self._repr(state)
 
     def _acquire(self, mode: str, blocking: bool, timeout: float | None) -> bool:
         if timeout is not None:
@@ -414,9 +401,6 @@ class RWLock:
         else:
             inside = "nobody is inside"
         return LockMisuseError(f"thread {thread.name!r} {what} {self._described()}: {inside}")
-
-    def _described(self) -> str:
-        return f"{self._info.kind} {self._info.label!r}"
 
     def _observe(self, on: bool) -> None:
         self._timed = on or self._always

@@ -120,9 +120,7 @@ def test_statistics_count_waits_and_holds(kind):
 
     with lock, started(wait_for_it) as waiting:
         wait_until(lambda: lock.statistics().waiting == 1)
-        assert repr(lock).startswith(
-            f"<locked ftlocks.mutex.{kind.__name__} object 'hot' owner=Main"
-        )
+        assert repr(lock).startswith(f"<locked ftlocks.{kind.__name__} object 'hot' owner=Main")
         assert "waiting=1" in repr(lock)
         state = next(state for state in ftlocks.states() if state.info is lock._info)
         assert state.owners == (threading.get_ident(),)

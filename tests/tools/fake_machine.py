@@ -23,6 +23,7 @@ REAL_COMMANDS = (
     *("sed", "sleep", "tar", "xz", "make", "patch", "env", "readlink"),
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
+STDLIB_TESTS = ("__init__.py", "lock_tests.py", "test_threading.py", "support/__init__.py")
 
 # One program for all that is asked of an interpreter: the probe, venv and pip.
 FAKE_PYTHON = """#!/bin/sh
@@ -166,6 +167,8 @@ class Machine:
                 "Python/Objects/object.c": "old\n",
                 "Python/python.sh": python(free_threaded=True),
                 "Python/python-gil.sh": python(free_threaded=False),
+                **{f"Python/Lib/test/{name}": f"{name}\n" for name in STDLIB_TESTS},
+                "Python/Lib/test/test_else.py": "not wanted\n",
             },
         )
         (archive / f"python3.13_{upstream}.orig.tar.xz.asc").write_text("signature\n")

@@ -70,7 +70,7 @@ def ensure_built(
         toolchain = check_toolchain()
         runner.held.append(lock)
         try:
-            source = _source(layout, runner, source_version, fresh=again)
+            source = source_for(layout, runner, source_version, fresh=again)
             return _build(layout, recipe, source, runner, toolchain.missing_optional)
         finally:
             runner.held.remove(lock)
@@ -82,8 +82,11 @@ def source_version_of(interpreter: Interpreter, layout: Layout) -> str:
     return str(json.loads(record.read_text("utf-8"))["source"])
 
 
-def _source(layout: Layout, runner: Runner, wanted: str, *, fresh: bool) -> Source:
-    """The source to build: ``wanted`` where given; ``fresh`` asks Debian for its current one."""
+def source_for(layout: Layout, runner: Runner, wanted: str, *, fresh: bool = False) -> Source:
+    """The source to build: ``wanted`` where given; ``fresh`` asks Debian for its current one.
+
+    Call with the cache's lock held. Raises ``SetupError``.
+    """
     stored = [source for source in stored_sources(layout) if wanted in {"", source.version}]
     if stored and (wanted or not fresh):
         return stored[0]

@@ -14,6 +14,7 @@ from .environments import (
 )
 from .locking import exclusive
 from .search import find_free_threaded, find_twin
+from .stdlib_tests import ensure_tests, has_tests
 
 if TYPE_CHECKING:
     from .environments import Environment
@@ -31,9 +32,11 @@ def is_set_up(layout: Layout, *, twin: bool) -> bool:
     if not twin:
         return True
     other = twin_environment(layout)
-    return recorded_interpreter(
-        other, layout, pair=interpreter
-    ) is not None and has_current_project(other, layout)
+    return (
+        recorded_interpreter(other, layout, pair=interpreter) is not None
+        and has_current_project(other, layout)
+        and has_tests(interpreter, layout)
+    )
 
 
 def set_up(
@@ -72,6 +75,7 @@ def _make_missing(
         runner.console.say(f"its GIL twin: {partner.label}")
         make_environment(other, partner, layout, runner, pair=interpreter)
     _refresh_project(other, layout, runner)
+    ensure_tests(interpreter, layout, runner)  # of the twin's source, too
 
 
 def _refresh_project(environment: Environment, layout: Layout, runner: Runner) -> None:

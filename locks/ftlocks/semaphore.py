@@ -1,0 +1,157 @@
+"""`Semaphore` and `BoundedSemaphore`: `threading`'s, served in the order of arrival.
+
+Must never let a thread in while another one waits: that is what makes them fair.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter_ns as clock
+
+from ftlocks._base import Queued
+from ftlocks._hooks import Waiter
+from ftlocks.errors import AcquireTimeoutError, WouldBlockError
+from ftlocks.statistics import UseStatistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SemaphoreStatistics(UseStatistics):
+    """A semaphore's figures. Nobody owns a permit, so holds are not timed."""
+
+    name: str
+    value: int
+    waiting: int
+
+
+class Semaphore(Queued):
+    """A number of permits: `threading.Semaphore`, with a name, statistics and an order.
+
+    Happens-before: a release happens before the acquisition that it makes possible returns: the
+    n-th release before the (n + initial value)-th acquisition.
+
+    Fairness: first come, first served. A permit that comes back while threads wait is handed to
+    the one that waits longest.
+
+    Any thread may release, also more often than it has acquired.
+
+    Args:
+        value: permits to begin with, not negative.
+        name: shown in reprs, errors and profiles; without one, the place where it was made is.
+    """
+
+    __slots__ = ("_value",)
+
+    _mode = "semaphore"
+
+    def __init__(self, value: int = 1, name: str = "") -> None:
+        if value < 0:
+            raise ValueError(f"semaphore initial value must be >= 0, got {value!r}")
+        super().__init__()
+        self._value = value
+        self._register(name)
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Take a permit; whether there was one.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+        """
+        if timeout is not None and not blocking:
+            raise ValueError("can't specify timeout for non-blocking acquire")
+        with self._mutex:
+            if self._value:
+                self._value -= 1
+                self._tally.acquisitions += 1
+                return True
+            if not blocking or (timeout is not None and timeout <= 0):
+                return False
+            waiter = Waiter(self._mode, clock(), gated=True)
+            self._queue.append(waiter)
+        return self._park(waiter, timeout)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def acquire_nowait(self) -> bool:
+        """Take a permit without waiting; True. Raises `WouldBlockError` when there is none."""
+        if self.acquire(False):
+            return True
+        raise WouldBlockError(f"{self._described()} has no permit left")
+
+    @contextmanager
+    def within(self, timeout: float) -> Iterator[None]:
+        """A block with a permit: ``with semaphore.within(0.5):``.
+
+        Raises `AcquireTimeoutError` when there is none within `timeout` seconds.
+        """
+        if not self.acquire(timeout=timeout):
+            raise AcquireTimeoutError(f"{self._described()} had no permit within {timeout:g} s")
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self, n: int = 1) -> None:
+        """Give `n` permits back, or add them."""
+        if n < 1:
+            raise ValueError(f"n must be one or more, got {n!r}")
+        woken = []
+        with self._mutex:
+            self._check_release(n)
+            while n and self._queue:
+                waiter = self._queue.popleft()
+                self._admit(waiter)
+                woken.append(waiter)
+                n -= 1
+            self._value += n
+        for waiter in woken:
+            waiter.wake()
+
+    def _check_release(self, n: int) -> None:
+        """Any number goes."""
+
+    def _undo(self, waiter: Waiter) -> None:
+        self.release()
+
+    def statistics(self) -> SemaphoreStatistics:
+        """The figures at one moment; always kept."""
+        with self._mutex:
+            return SemaphoreStatistics(
+                name=self._info.name,
+                value=self._value,
+                waiting=len(self._queue),
+                **self._tally.figures(),
+            )
+
+    def __repr__(self) -> str:
+        waiting = len(self._queue)
+        return self._repr(f"value={self._shown()}" + (f" waiting={waiting}" if waiting else ""))
+
+    def _shown(self) -> str:
+        return str(self._value)
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that never has more permits than at the beginning; else as `Semaphore`.
+
+    Releasing more often than was acquired is a ValueError.
+    """
+
+    __slots__ = ("_initial",)
+
+    def __init__(self, value: int = 1, name: str = "") -> None:
+        super().__init__(value, name)
+        self._initial = value
+
+    def _check_release(self, n: int) -> None:
+        if self._value + n > self._initial:
+            raise ValueError(
+                f"Semaphore released too many times: {self._described()} has {self._value} of "
+                f"{self._initial} permits"
+            )
+
+    def _shown(self) -> str:
+        return f"{self._value}/{self._initial}"
