@@ -15,6 +15,9 @@ from ftlocks._hooks import (
     remove_observer,
     states,
 )
+from ftlocks.atomic import AtomicInt, AtomicRef, AtomicStatistics
+from ftlocks.cache import CacheStatistics, SingleFlightCache
+from ftlocks.channel import Channel, ChannelStatistics
 from ftlocks.condition import Barrier, BarrierStatistics, Condition, ConditionStatistics
 from ftlocks.counter import CounterStatistics, ShardedCounter
 from ftlocks.errors import (
@@ -28,17 +31,30 @@ from ftlocks.errors import (
 from ftlocks.event import Event, EventStatistics
 from ftlocks.keyed import KeyedLock, KeyedLockStatistics
 from ftlocks.local import ThreadLocal, ThreadLocalStatistics
+from ftlocks.mapping import ConcurrentDict, ConcurrentDictStatistics
 from ftlocks.mutex import Lock, RLock
+from ftlocks.once import Lazy, Once, OnceStatistics
 from ftlocks.rwlock import RWLock, RWLockStatistics
 from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
+from ftlocks.spin import BarrierTimeoutError, SpinBarrier, SpinBarrierStatistics
 from ftlocks.statistics import LockStatistics, Owner, UseStatistics
+from ftlocks.striped import StripedLock, StripedLockStatistics
 
 __all__ = [
     "AcquireTimeoutError",
+    "AtomicInt",
+    "AtomicRef",
+    "AtomicStatistics",
     "Barrier",
     "BarrierStatistics",
+    "BarrierTimeoutError",
     "BoundedSemaphore",
+    "CacheStatistics",
+    "Channel",
+    "ChannelStatistics",
     "ClosedError",
+    "ConcurrentDict",
+    "ConcurrentDictStatistics",
     "Condition",
     "ConditionStatistics",
     "CounterStatistics",
@@ -47,12 +63,15 @@ __all__ = [
     "Hold",
     "KeyedLock",
     "KeyedLockStatistics",
+    "Lazy",
     "Lock",
     "LockInfo",
     "LockMisuseError",
     "LockState",
     "LockStatistics",
     "Observer",
+    "Once",
+    "OnceStatistics",
     "Owner",
     "OwnerDiedError",
     "RLock",
@@ -61,6 +80,11 @@ __all__ = [
     "Semaphore",
     "SemaphoreStatistics",
     "ShardedCounter",
+    "SingleFlightCache",
+    "SpinBarrier",
+    "SpinBarrierStatistics",
+    "StripedLock",
+    "StripedLockStatistics",
     "ThreadLocal",
     "ThreadLocalStatistics",
     "UpgradeError",

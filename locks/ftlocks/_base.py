@@ -101,8 +101,11 @@ class Queued(Named):
             if waiter.granted:
                 return False
             self._leave_queue(waiter)
-            self._tally.waited(clock() - waiter.since_ns)
+            self._tally_for(waiter).waited(clock() - waiter.since_ns)
             return True
+
+    def _tally_for(self, waiter: Waiter) -> Tally:
+        return self._tally
 
     def _leave_queue(self, waiter: Waiter) -> None:
         if waiter in self._queue:

@@ -1,9 +1,9 @@
 """Tools that make threads meet, for tests of code that claims to be safe for them.
 
-Imports nothing outside the standard library, ever: it may test whatever stands on it.
+Imports nothing but the standard library and `ftlocks`: it may test whatever else there is.
 """
 
-from ftstress.barrier import BarrierTimeoutError, SpinBarrier
+from ftlocks.spin import BarrierTimeoutError, SpinBarrier
 from ftstress.parallel import run_parallel
 
 __all__ = ["BarrierTimeoutError", "SpinBarrier", "run_parallel"]

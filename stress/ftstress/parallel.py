@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ftstress.barrier import BarrierTimeoutError, SpinBarrier
+from ftlocks.spin import BarrierTimeoutError, SpinBarrier
 
 
 class _Runner[T]:

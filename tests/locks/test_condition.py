@@ -4,7 +4,7 @@ import threading
 from _thread import allocate_lock
 
 import pytest
-from locks.races import CALLED_OFF_SECONDS, SURE_SECONDS, started, wait_until
+from locks.races import CALLED_OFF_SECONDS, SURE_SECONDS, Unlocked, started, wait_until
 
 import ftlocks
 from ftlocks import (
@@ -20,24 +20,6 @@ from ftlocks import (
 from ftstress import run_parallel
 
 LOCKS = pytest.mark.parametrize("lock", [Lock, RLock, threading.Lock, threading.RLock])
-
-
-class Unlocked:
-    """A lock that forgot to lock, as far as a condition uses one."""
-
-    def acquire(self, *_):
-        return True
-
-    def release(self):
-        pass
-
-    def _is_owned(self):
-        return True
-
-    __enter__ = acquire
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.mark.parametrize("weakened", [False, True])

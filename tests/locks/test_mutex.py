@@ -7,7 +7,7 @@ import time
 from _thread import allocate_lock
 
 import pytest
-from locks.races import Rendezvous, started, wait_until
+from locks.races import Rendezvous, Unlocked, started, wait_until
 
 import ftlocks
 from ftlocks import (
@@ -23,27 +23,6 @@ from ftlocks import (
 from ftstress import run_parallel
 
 KINDS = [Lock, RLock]
-
-
-class Unlocked:
-    """What a C lock would be that forgot to lock."""
-
-    def acquire(self, blocking=True, timeout=-1):
-        return True
-
-    def release(self):
-        pass
-
-    def locked(self):
-        return False
-
-    def _recursion_count(self):
-        return 1
-
-    __enter__ = acquire
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.fixture(params=[False, True], ids=["bare", "observed"])

@@ -5,9 +5,9 @@ the last one runs, a short race is over. Here every party stays awake and polls,
 leave together. Must never be used where waiting may be long, except with a timeout: it burns CPU.
 """
 
-import itertools
 import threading
 import time
+from dataclasses import dataclass
 from typing import Final
 
 # Polls between two looks at the clock, which also give the core away. A party that never yields
@@ -19,6 +19,17 @@ class BarrierTimeoutError(TimeoutError):
     """Some parties had not arrived at a `SpinBarrier` in time; it stays broken."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpinBarrierStatistics:
+    """How many of `parties` spin now (`waiting`), and how many `rounds` were completed."""
+
+    name: str
+    parties: int
+    waiting: int
+    rounds: int
+    broken: bool
+
+
 class SpinBarrier:
     """Lets `parties` threads through once all of them have arrived; may be used again at once.
 
@@ -28,17 +39,19 @@ class SpinBarrier:
     Args:
         parties: how many threads meet, at least 1.
         timeout: seconds that a party waits for the others; None waits for ever.
+        name: shown in reprs and errors.
     """
 
-    __slots__ = ("_arrivals", "_broken", "_lock", "_parties", "_round", "_timeout")
+    __slots__ = ("_arrived", "_broken", "_lock", "_name", "_parties", "_round", "_timeout")
 
-    def __init__(self, parties: int, timeout: float | None = 30.0) -> None:
+    def __init__(self, parties: int, timeout: float | None = 30.0, name: str = "") -> None:
         if parties < 1:
             raise ValueError(f"a barrier needs at least one party, got parties={parties!r}")
         self._parties = parties
         self._timeout = timeout
         self._lock = threading.Lock()  # taken to arrive, never while spinning
-        self._arrivals = itertools.count(1)
+        self._name = name
+        self._arrived = 0
         self._round = 0
         self._broken = False
 
@@ -61,9 +74,9 @@ class SpinBarrier:
         with self._lock:
             self._raise_if_broken()
             mine = self._round
-            arrived = next(self._arrivals)
+            arrived = self._arrived = self._arrived + 1
             if arrived == self._parties:
-                self._arrivals = itertools.count(1)
+                self._arrived = 0
                 self._round = mine + 1
                 return arrived - 1
         limit = None if self._timeout is None else time.monotonic() + self._timeout
@@ -81,6 +94,22 @@ class SpinBarrier:
         with self._lock:
             self._broken = True
 
+    def statistics(self) -> SpinBarrierStatistics:
+        """The figures at one moment."""
+        with self._lock:
+            return SpinBarrierStatistics(
+                name=self._name,
+                parties=self._parties,
+                waiting=0 if self._broken else self._arrived,
+                rounds=self._round,
+                broken=self._broken,
+            )
+
+    def __repr__(self) -> str:
+        label = f" {self._name!r}" if self._name else ""
+        state = "broken" if self._broken else f"{self._arrived} of {self._parties} arrived"
+        return f"<ftlocks.{type(self).__qualname__}{label} {state}>"
+
     def _give_up(self, mine: int) -> None:
         """Break the barrier, unless the last party has arrived since the last poll."""
         with self._lock:
@@ -93,6 +122,7 @@ class SpinBarrier:
         if self._broken:
             raise BarrierTimeoutError(
                 f"not all of {self._parties} parties arrived at the barrier"
+                + (f" {self._name!r}" if self._name else "")
                 + ("" if self._timeout is None else f" within {self._timeout:g} s")
                 + "; start as many threads as it has parties, or allow more time"
             )

@@ -3,8 +3,10 @@
 import threading
 
 import pytest
+from locks.races import started, wait_until
 
-from ftstress import BarrierTimeoutError, SpinBarrier, run_parallel
+from ftlocks import BarrierTimeoutError, SpinBarrier
+from ftstress import run_parallel
 
 
 def test_nobody_leaves_before_all_have_arrived():
@@ -76,3 +78,43 @@ def test_one_party_never_waits():
 def test_refuses_no_parties():
     with pytest.raises(ValueError, match="parties=0"):
         SpinBarrier(0)
+
+
+def test_it_tells_its_state():
+    barrier = SpinBarrier(2, name="start")
+    run_parallel(barrier.wait, barrier.wait, rounds=3)
+    figures = barrier.statistics()
+    assert (figures.name, figures.parties, figures.rounds) == ("start", 2, 3)
+    assert (figures.waiting, figures.broken) == (0, False)
+    assert repr(barrier) == "<ftlocks.SpinBarrier 'start' 0 of 2 arrived>"
+    barrier.abort()
+    assert repr(barrier) == "<ftlocks.SpinBarrier 'start' broken>"
+
+
+class Leaky(SpinBarrier):
+    """Does not wait for the others."""
+
+    __slots__ = ()
+
+    def wait(self):
+        return 0
+
+
+@pytest.mark.parametrize("kind", [SpinBarrier, Leaky])
+def test_the_waiting_is_what_keeps_the_early_one(kind):
+    barrier = kind(2)
+    came = []
+
+    def meet():
+        barrier.wait()
+        return list(came)
+
+    with started(meet) as early:
+        if kind is SpinBarrier:
+            wait_until(lambda: barrier.statistics().waiting == 1)
+        else:
+            early.join()
+        came.append("late")
+        barrier.wait()
+
+    assert early.result == (["late"] if kind is SpinBarrier else [])
