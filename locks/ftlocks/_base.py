@@ -28,7 +28,7 @@ class Named:
 
     def _register(self, name: str, kind: str = "") -> None:
         """To be called at the end of `__init__`."""
-        self._info = _hooks.register(self, kind or type(self).__name__, name)
+        _hooks.register(self, kind or type(self).__name__, name)
         _hooks.begin(self)
 
     @property
@@ -93,7 +93,7 @@ class Queued(Named):
         """Let one in that has been taken from the queue; called with the inner lock held."""
         waiter.granted = True
         self._tally.acquisitions += 1
-        self._tally.waited(clock() - waiter.since_ns)
+        self._tally.contended(clock() - waiter.since_ns)
 
     def _withdraw(self, waiter: Waiter) -> bool:
         """Stop waiting; False when let in meanwhile."""
@@ -101,7 +101,7 @@ class Queued(Named):
             if waiter.granted:
                 return False
             self._leave_queue(waiter)
-            self._tally_for(waiter).waited(clock() - waiter.since_ns)
+            self._tally_for(waiter).contended(clock() - waiter.since_ns)
             return True
 
     def _tally_for(self, waiter: Waiter) -> Tally:

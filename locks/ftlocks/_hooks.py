@@ -126,7 +126,9 @@ class Hold(NamedTuple):
         waited_ns: how long it was blocked before; 0 when it was not.
         held_ns: from acquisition to release. A `Condition.wait()` ends one hold and begins another.
         weight: how many holds this one stands for, itself included: the sampling rate for an
-            uncontended one, 1 for a contended one.
+            uncontended one, 1 for a contended one. 0 for one that was not to be timed, but made
+            others wait: `acquired_ns` and `held_ns` are then of the time since the first came.
+        blocking: how many threads were waiting for it at its end.
     """
 
     lock: LockInfo
@@ -137,6 +139,7 @@ class Hold(NamedTuple):
     contended: bool
     held_ns: int
     weight: int
+    blocking: int
 
 
 class Observer:
@@ -159,11 +162,25 @@ class Observer:
         """
 
     def released(self, hold: Hold) -> None:
-        """A contended hold, or a sampled uncontended one, has ended. Must not raise."""
+        """A hold has ended that was contended, sampled, or made others wait. Must not raise."""
+
+
+class Settings(NamedTuple):
+    """How `Lock` and `RLock` are to be observed.
+
+    Args:
+        sample: one of how many uncontended holds is timed.
+        told: whether some observer wants to know of every acquisition beforehand.
+    """
+
+    sample: int = 1
+    told: bool = False
 
 
 class Observable(Protocol):
     """What a primitive offers to this module."""
+
+    _info: LockInfo
 
     def _observe(self, on: bool) -> None:
         """Begin or end to time holds and tell observers; called with the switch held."""
@@ -188,15 +205,15 @@ _requested = False
 
 # Read by the primitives, written with the switch held.
 active = False
-sample_mask = 0
+settings = Settings()
 on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
 on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
 on_waited: tuple[Callable[[LockInfo, str, int, bool], None], ...] = ()
 on_released: tuple[Callable[[Hold], None], ...] = ()
 
 
-def register(lock: Observable, kind: str, name: str) -> LockInfo:
-    """Enter a new primitive and, where observation is on, begin it; the primitive's identity."""
+def register(lock: Observable, kind: str, name: str) -> None:
+    """Give a new primitive its identity, and enter it. To be called when it is complete."""
     frame: FrameType | None = None
     if not name:
         frame = sys._getframe(1)
@@ -206,10 +223,10 @@ def register(lock: Observable, kind: str, name: str) -> LockInfo:
         ):
             frame = frame.f_back
     info = LockInfo(kind, name, frame)
+    lock._info = info
     reference = _Reference(lock, _forget)
     reference.id = info.id
-    _live[info.id] = reference
-    return info
+    _live[info.id] = reference  # from here on other threads see it
 
 
 def begin(lock: Observable) -> None:
@@ -236,10 +253,10 @@ def states() -> list[LockState]:
 def observe(enabled: bool = True) -> None:
     """Keep full statistics of all locks from now on, or stop.
 
-    Switched on, `Lock` and `RLock` know their owner, waiters and times, name the threads in errors,
-    and notice an owner that has died; an uncontended acquire and release costs two to three times
-    as much. Locks that exist already are included. A lock made with ``statistics=True`` is always
-    observed.
+    Switched on, `Lock` and `RLock` know their owner, waiters and the time of every hold, name the
+    threads in errors, and notice an owner that has died; an uncontended acquire and release costs
+    up to ten times as much (`add_observer` can do with a sample). Locks that exist already are
+    included. A lock made with ``statistics=True`` is always observed like this.
     """
     global _requested
     with _switch:
@@ -251,11 +268,11 @@ def add_observer(observer: Observer, *, sample: int = 1) -> None:
     """Tell `observer` of what happens from now on.
 
     Args:
-        sample: one of how many uncontended holds to time, a power of two. Contended ones are all
-            timed. Where several observers differ, the smallest number holds for all.
+        sample: one of how many uncontended holds to time. Contended ones are all timed. Where
+            several observers differ, the smallest number holds for all.
     """
-    if sample < 1 or sample & (sample - 1):
-        raise ValueError(f"sample must be a power of two, got {sample!r}")
+    if sample < 1:
+        raise ValueError(f"sample must be at least 1, got {sample!r}")
     global _observers
     with _switch:
         _observers = (*_observers, (observer, sample))
@@ -281,14 +298,15 @@ def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
 
 
 def _apply() -> None:
-    global active, sample_mask, on_wanted, on_gave_up, on_waited, on_released
+    global active, settings, on_wanted, on_gave_up, on_waited, on_released
     told = [observer for observer, _ in _observers]
     # A method that nobody overrode costs nothing.
     on_wanted = tuple(o.wanted for o in told if type(o).wanted is not Observer.wanted)
     on_gave_up = tuple(o.gave_up for o in told if type(o).gave_up is not Observer.gave_up)
     on_waited = tuple(o.waited for o in told if type(o).waited is not Observer.waited)
     on_released = tuple(o.released for o in told if type(o).released is not Observer.released)
-    sample_mask = 0 if _requested else min((sample for _, sample in _observers), default=1) - 1
+    sample = 1 if _requested else min((sample for _, sample in _observers), default=1)
+    settings = Settings(sample, bool(on_wanted))
     active = _requested or bool(_observers)
     for lock in live():
         lock._observe(active)

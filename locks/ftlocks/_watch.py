@@ -6,6 +6,7 @@ free again. A hold that began before observation did is let go without a record:
 an absurd one. Must never be used without a C lock underneath: exclusion is the C lock's work.
 """
 
+import re
 import threading
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
@@ -13,106 +14,145 @@ from time import perf_counter_ns as clock
 from typing import Any, Final
 
 from ftlocks import _hooks
-from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Waiter
+from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Settings, Waiter
 from ftlocks.errors import LockMisuseError, OwnerDiedError
 from ftlocks.statistics import Tally, owner_named
 
-_UNTIMED: Final = -1
+# Values of `waited` for a hold that was not contended: one of many, and one that a condition's
+# waiter has begun, which stands for itself.
+_SAMPLED: Final = -1
+_RESTORED: Final = -2
+# Value of `since`, see there.
+_BLOCKING: Final = -1
+# The C lock tells its owner by its repr alone.
+_C_OWNER: Final = re.compile(r" owner=(\d+) ")
 
 
-class LockWatch:
-    """Observes one `Lock` for as long as observation is on."""
+class LockWatch(Tally):
+    """Observes one `Lock` for as long as observation goes on with the same settings.
+
+    The tally and all that `enter` writes are guarded by the lock. Uncontended acquisitions are
+    counted by counting down to the next one that is timed: it is what the fast way can afford.
+    """
 
     __slots__ = (
         "_acquire",
         "_given_up",
+        "_left",
         "_raw",
         "_release",
-        "exact",
         "info",
-        "mask",
         "owner",
+        "settings",
         "since",
-        "tally",
         "waited",
         "waiters",
     )
 
-    def __init__(self, info: LockInfo, raw: Any, tally: Tally, *, exact: bool) -> None:
+    def __init__(self, info: LockInfo, raw: Any, before: Tally | None, settings: Settings) -> None:
+        super().__init__()
+        if before is not None:
+            self.take_over(before)
         self.info = info
         self._raw = raw
         self._acquire = raw.acquire
         self._release = raw.release
-        self.exact = exact
-        self.mask = 0 if exact else _hooks.sample_mask
-        # Those below are written by whoever holds the lock, and by nobody else.
-        self.tally = tally
+        self.settings = settings
+        self._left = settings.sample
+        # Who took it last, where every acquisition says so (`settings.told`) or every hold is
+        # timed; in between, who has a timed hold. 0 for nobody known.
         self.owner = 0
-        self.since = 0  # when acquired; 0 when free, or when this hold is not timed
-        self.waited = _UNTIMED  # -1 when uncontended
-        # These by anybody.
-        self.waiters: dict[int, Waiter] = {}
+        # When acquired; 0 when free, or when this hold is not timed; _BLOCKING when it is not, but
+        # a waiting thread, which writes that, wants to know who lets go.
+        self.since = 0
+        self.waited = _SAMPLED  # ns, when it is not negative
+        # These two are for anybody to change.
+        # (A thread that is blocked already stays in the picture.)
+        self.waiters: dict[int, Waiter] = before.waiters if isinstance(before, LockWatch) else {}
         self._given_up = allocate_lock()
 
-    def enter(self) -> bool:
-        if _hooks.on_wanted:
-            self._want(True)
+    def figures(self) -> dict[str, int]:
+        figures = super().figures()
+        figures["acquisitions"] += self.settings.sample - self._left
+        return figures
+
+    def entry(self) -> Callable[[], bool]:
+        """The way in that a `with` block takes; without arguments it is quicker."""
+        return self._enter_told if self.settings.told else self._enter
+
+    def _enter(self) -> bool:
         if self._acquire(False):
-            tally = self.tally
-            count = tally.acquisitions = tally.acquisitions + 1
-            self.owner = get_ident()
-            if not count & self.mask:
-                self.since = clock()
+            left = self._left = self._left - 1
+            if not left:
+                self._begin()
             return True
         return self._wait(-1)
+
+    def _enter_told(self) -> bool:
+        return self.acquire()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if timeout != -1:
             self._check(blocking, timeout)
-        if _hooks.on_wanted:
-            self._want(blocking)
+        if self.settings.told:
+            for wanted in _hooks.on_wanted:
+                wanted(self.info, EXCLUSIVE, blocking)
         if self._acquire(False):
-            tally = self.tally
-            count = tally.acquisitions = tally.acquisitions + 1
-            self.owner = get_ident()
-            if not count & self.mask:
-                self.since = clock()
+            left = self._left = self._left - 1
+            if not left:
+                self._begin()
+            elif self.settings.told:
+                self.owner = get_ident()
             return True
         return self._wait(timeout) if blocking and timeout else False
 
-    def exit(self, *exception: object) -> None:
+    def exit(self, kind: object = None, error: object = None, trace: object = None) -> None:
         if self.since:
             self._finish()
-        else:
-            self.owner = 0
-            try:
-                self._release()
-            except RuntimeError:
-                raise self._misuse("released") from None
+            return
+        try:
+            self._release()
+        except RuntimeError:
+            raise self._misuse("released") from None
 
     def release(self) -> None:
         self.exit()
 
+    def _begin(self) -> None:
+        """Begin a timed hold that was not contended; called with the lock held."""
+        sample = self.settings.sample
+        self.owner = get_ident()
+        self.acquisitions += sample
+        self._left = sample
+        self.since = clock()
+
     def _finish(self, let_go: Callable[[], object] | None = None) -> object:
-        """Release at the end of a timed hold, and tell; what `let_go()` returned."""
-        since, waited, thread = self.since, self.waited, self.owner
-        held = clock() - since
+        """Release at the end of a hold to be told, and tell; what `let_go()` returned."""
+        since, waited, thread = self.since, self.waited, self.owner or get_ident()
+        now = clock()
+        waiters = self.waiters.copy().values()
         self.since = 0
-        self.waited = _UNTIMED
+        self.waited = _SAMPLED
         self.owner = 0
-        self.tally.held(held)
+        weight = self.settings.sample if waited == _SAMPLED else 1
+        if since == _BLOCKING:
+            # All that is known is since when others have waited.
+            since = min((waiter.since_ns for waiter in waiters), default=now)
+            weight = 0
+        else:
+            self.held(now - since)
         state = (let_go or self._release)()
-        if _hooks.on_released:
-            contended = waited != _UNTIMED
+        if _hooks.on_released and (weight or waiters):
             hold = Hold(
                 self.info,
                 EXCLUSIVE,
                 thread,
                 since,
-                waited if contended else 0,
-                contended,
-                held,
-                1 if contended else self.mask + 1,
+                max(waited, 0),
+                waited >= 0,
+                now - since,
+                weight,
+                len(waiters),
             )
             for released in _hooks.on_released:
                 released(hold)
@@ -122,6 +162,8 @@ class LockWatch:
         started = clock()
         waiter = Waiter(EXCLUSIVE, started, gated=False)
         self.waiters[id(waiter)] = waiter
+        if not self.since:
+            self.since = _BLOCKING
         got = False
         try:
             got = self._poll(waiter, started, timeout)
@@ -130,12 +172,12 @@ class LockWatch:
             waited = clock() - started
             if not got:
                 with self._given_up:  # the lock itself, which guards the rest, is another's
-                    self.tally.gave_up(waited)
+                    self.gave_up(waited)
                 for gave_up in _hooks.on_gave_up:
                     gave_up(self.info, EXCLUSIVE, waited)
         if got:
-            self.tally.acquisitions += 1
-            self.tally.waited(waited)
+            self.acquisitions += 1
+            self.contended(waited)
             self._taken(waited)
         return got
 
@@ -159,10 +201,6 @@ class LockWatch:
         self.waited = waited
         self.since = clock()
 
-    def _want(self, blocking: bool) -> None:
-        for wanted in _hooks.on_wanted:
-            wanted(self.info, EXCLUSIVE, blocking)
-
     def _check(self, blocking: bool, timeout: float) -> None:
         """The same complaints as the C lock's."""
         if not blocking:
@@ -176,7 +214,7 @@ class LockWatch:
         """Nothing here: any thread may release a `Lock`, so a dead owner proves nothing."""
 
     def _misuse(self, verb: str) -> LockMisuseError:
-        owner = owner_named(self.owner)
+        owner = owner_named(c_owner(self._raw))  # a `Lock` that is held can be released
         return LockMisuseError(
             f"thread {threading.current_thread().name!r} {verb} {self.info.kind} "
             f"{self.info.label!r}, which "
@@ -192,8 +230,8 @@ class LockWatch:
 
     def acquire_restore(self, state: object) -> None:
         self._acquire()
-        self.tally.acquisitions += 1
-        self._taken(_UNTIMED)
+        self.acquisitions += 1
+        self._taken(_RESTORED)
 
 
 class RLockWatch(LockWatch):
@@ -205,44 +243,49 @@ class RLockWatch(LockWatch):
 
     __slots__ = ("_count", "owner_thread")
 
-    def __init__(self, info: LockInfo, raw: Any, tally: Tally, *, exact: bool) -> None:
-        super().__init__(info, raw, tally, exact=exact)
+    def __init__(self, info: LockInfo, raw: Any, before: Tally | None, settings: Settings) -> None:
+        super().__init__(info, raw, before, settings)
         self._count = raw._recursion_count
-        # An ident is given to a new thread as soon as its thread has ended; the object is not.
+        # Of a timed hold. An ident is given to a new thread as soon as its thread has ended; the
+        # object is not.
         self.owner_thread: threading.Thread | None = None
 
-    def enter(self) -> bool:
-        return self.acquire()
+    def _enter(self) -> bool:
+        if self._acquire(False):
+            if self._count() == 1:
+                left = self._left = self._left - 1
+                if not left:
+                    self._begin()
+            return True
+        return self._wait(-1)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if timeout != -1:
             self._check(blocking, timeout)
-        if _hooks.on_wanted and not self._count():
-            self._want(blocking)
+        if self.settings.told and not self._count():
+            for wanted in _hooks.on_wanted:
+                wanted(self.info, EXCLUSIVE, blocking)
         if self._acquire(False):
             if self._count() == 1:
-                tally = self.tally
-                count = tally.acquisitions = tally.acquisitions + 1
-                self.owner_thread = threading.current_thread()
-                self.owner = get_ident()
-                if not count & self.mask:
-                    self.since = clock()
+                left = self._left = self._left - 1
+                if not left:
+                    self._begin()
             return True
         return self._wait(timeout) if blocking and timeout else False
 
-    def exit(self, *exception: object) -> None:
-        count = self._count()
-        if count == 1:
+    def exit(self, kind: object = None, error: object = None, trace: object = None) -> None:
+        if self.since and self._count() == 1:
             self.owner_thread = None
-            if self.since:
-                self._finish()
-            else:
-                self.owner = 0
-                self._release()
-        elif count:
+            self._finish()
+            return
+        try:
             self._release()
-        else:
-            raise self._misuse("released")
+        except RuntimeError:
+            raise self._misuse("released") from None
+
+    def _begin(self) -> None:
+        self.owner_thread = threading.current_thread()
+        super()._begin()
 
     def _taken(self, waited: int) -> None:
         self.owner_thread = threading.current_thread()
@@ -263,13 +306,18 @@ class RLockWatch(LockWatch):
         self.owner_thread = None
         if self.since:
             return self._finish(self._raw._release_save)
-        self.owner = 0
         return self._raw._release_save()
 
     def acquire_restore(self, state: object) -> None:
         self._raw._acquire_restore(state)
-        self.tally.acquisitions += 1
-        self._taken(_UNTIMED)
+        self.acquisitions += 1
+        self._taken(_RESTORED)
+
+
+def c_owner(raw: Any) -> int:
+    """Who holds a C `RLock`, by ident; 0 for nobody, and for any other lock."""
+    found = _C_OWNER.search(repr(raw))
+    return int(found[1]) if found else 0
 
 
 def is_alive(thread: threading.Thread) -> bool:

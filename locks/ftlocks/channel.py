@@ -234,7 +234,7 @@ class Channel[T](Queued):
         getter.item = item  # type: ignore[attr-defined]
         getter.granted = True
         self._get_tally.acquisitions += 1
-        self._get_tally.waited(clock() - getter.since_ns)
+        self._get_tally.contended(clock() - getter.since_ns)
 
     def _tally_for(self, waiter: Waiter) -> Tally:
         return self._tally if waiter.mode == "put" else self._get_tally

@@ -151,7 +151,7 @@ class Condition(Named):
                 except ValueError:  # a fork has emptied the queue
                     pass
                 self._timeouts += 1
-            self._tally.waited(woken - waiter.since_ns)
+            self._tally.contended(woken - waiter.since_ns)
         for told in _hooks.on_waited:
             told(self._info, waiter.mode, woken - waiter.since_ns, waiter.granted)
         if waiter.error is not None and not waiter.granted:

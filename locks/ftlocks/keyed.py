@@ -128,6 +128,7 @@ class KeyedLock[K: Hashable](Named):
         entry.depth -= 1
         since, waited, held = entry.since, entry.waited, 0
         outermost = not entry.depth
+        blocking = len(entry.waiters)
         if outermost:
             if since:
                 held = clock() - since
@@ -149,6 +150,7 @@ class KeyedLock[K: Hashable](Named):
                 contended,
                 held,
                 1,
+                blocking,
             )
             for released in _hooks.on_released:
                 released(hold)
@@ -231,7 +233,7 @@ class KeyedLock[K: Hashable](Named):
             waited = clock() - started
             del entry.waiters[id(waiter)]
             with self._mutex:
-                self._tally.waited(waited)
+                self._tally.contended(waited)
                 self._tally.acquisitions += got
             if not got:
                 for gave_up in _hooks.on_gave_up:

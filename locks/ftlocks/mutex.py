@@ -7,22 +7,18 @@ the slots are filled with those of a watch (`ftlocks._watch`), and emptied of th
 Must never run Python code on the way of a lock that nobody observes.
 """
 
-import re
 from _thread import RLock as _CRLock
 from _thread import allocate_lock
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC
-from ftlocks._hooks import LockInfo, LockState
-from ftlocks._watch import LockWatch, RLockWatch
+from ftlocks._hooks import LockInfo, LockState, Settings
+from ftlocks._watch import LockWatch, RLockWatch, c_owner
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
-
-# The C part tells its owner by its repr alone.
-_C_OWNER: Final = re.compile(r" owner=(\d+) ")
 
 
 class _Mutex:
@@ -63,8 +59,8 @@ class _Mutex:
         self._tally = None
         self._watch = None
         self._always = statistics
-        self._info = _hooks.register(self, type(self).__name__, name)
         self._go_bare()
+        _hooks.register(self, type(self).__name__, name)
         if statistics:
             self._observe(True)
         else:
@@ -78,22 +74,23 @@ class _Mutex:
         self.__exit__ = raw.__exit__  # type: ignore[method-assign]
         self.release = raw.release  # type: ignore[method-assign]
 
-    def _make_watch(self, tally: Tally) -> LockWatch:
-        return LockWatch(self._info, self._raw, tally, exact=self._always)
+    def _make_watch(self, settings: Settings) -> LockWatch:
+        return LockWatch(self._info, self._raw, self._tally, settings)
 
     def _observe(self, on: bool) -> None:
         watch = self._watch
-        if on and watch is not None:
-            watch.mask = 0 if watch.exact else _hooks.sample_mask
-        elif on:
-            # Figures go on from where they were; who holds and since when does not.
-            self._tally = self._tally or Tally()
-            watch = self._watch = self._make_watch(self._tally)
-            self.__exit__ = watch.exit  # type: ignore[method-assign]
-            self.release = watch.release  # type: ignore[method-assign]
-            self.__enter__ = watch.enter  # type: ignore[method-assign]
-            self.acquire = watch.acquire  # type: ignore[method-assign]
-        elif watch is not None and not self._always:
+        if on or self._always:
+            settings = _hooks.settings
+            if self._always:
+                settings = settings._replace(sample=1)
+            if watch is None or watch.settings != settings:
+                # A new one, to which figures go over, and nothing of a hold that has begun.
+                watch = self._watch = self._tally = self._make_watch(settings)
+                self.__exit__ = watch.exit  # type: ignore[assignment, method-assign]
+                self.release = watch.release  # type: ignore[method-assign]
+                self.__enter__ = watch.entry()  # type: ignore[method-assign]
+                self.acquire = watch.acquire  # type: ignore[method-assign]
+        elif watch is not None:
             self._go_bare()
             self._watch = None
 
@@ -169,7 +166,8 @@ class _Mutex:
         return owner_named(self._owner_ident())
 
     def _owner_ident(self) -> int:
-        return 0 if self._watch is None else self._watch.owner
+        # The watch leaves who took it last, so that it has less to do.
+        return self._watch.owner if self._watch is not None and self._raw.locked() else 0
 
     def _states(self) -> list[LockState]:
         watch = self._watch
@@ -256,9 +254,10 @@ class RLock(_Mutex):
 
     Fairness: none. A thread that releases may take it again before one that waits.
 
-    While it is observed, a thread that waits for one whose holder has ended gets
-    `OwnerDiedError`, and a release by a stranger names both threads (`LockMisuseError`); otherwise
-    the former waits for ever, as with `threading`'s, and the latter is a plain RuntimeError.
+    While it is observed, a release by a stranger names both threads (`LockMisuseError`), and a
+    thread that waits for one whose holder has ended gets `OwnerDiedError` (if that hold was timed:
+    all are with `ftlocks.observe()`). Otherwise the former is a plain RuntimeError and the latter
+    waits for ever, as with `threading`'s.
 
     Args:
         name: shown in reprs, errors and profiles; without one, the place where it was made is.
@@ -274,13 +273,11 @@ class RLock(_Mutex):
         """Whether any thread holds it now."""
         return self._owner_ident() != 0
 
-    def _make_watch(self, tally: Tally) -> RLockWatch:
-        return RLockWatch(self._info, self._raw, tally, exact=self._always)
+    def _make_watch(self, settings: Settings) -> RLockWatch:
+        return RLockWatch(self._info, self._raw, self._tally, settings)
 
     def _owner_ident(self) -> int:
-        # The C lock knows, whoever took it.
-        found = _C_OWNER.search(repr(self._raw))
-        return int(found[1]) if found else 0
+        return c_owner(self._raw)
 
     def _is_owned(self) -> bool:
         return bool(self._raw._is_owned())

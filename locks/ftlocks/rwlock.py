@@ -254,7 +254,7 @@ class RWLock(Named):
         tally = self.writes if mode is WRITE else self.reads
         tally.acquisitions += 1
         if waited >= 0:
-            tally.waited(waited)
+            tally.contended(waited)
         if mode is WRITE:
             self._writer = thread
         self._holders[thread] = _Holder(clock() if self._timed else 0, waited)
@@ -311,7 +311,7 @@ class RWLock(Named):
             if waiter in self._queue:
                 self._queue.remove(waiter)
                 self._writers_waiting -= waiter.mode is WRITE
-                (self.writes if waiter.mode is WRITE else self.reads).waited(waited)
+                (self.writes if waiter.mode is WRITE else self.reads).contended(waited)
                 woken = self._grant()  # it may have been what others were waiting behind
         for other in woken:
             other.wake()
@@ -374,6 +374,7 @@ class RWLock(Named):
                 waited >= 0,
                 held,
                 1,
+                len(woken) + len(self._queue),
             )
             for released in _hooks.on_released:
                 released(hold)

@@ -84,7 +84,13 @@ class Tally:
         self.given_up_total_ns = 0
         self.given_up_max_ns = 0
 
-    def waited(self, waited_ns: int) -> None:
+    def take_over(self, other: "Tally") -> None:
+        """Go on from where another one is."""
+        for name in Tally.__slots__:
+            setattr(self, name, getattr(other, name))
+        self.acquisitions = other.figures()["acquisitions"]
+
+    def contended(self, waited_ns: int) -> None:
         """Count a contention."""
         self.contentions += 1
         self.wait_total_ns += waited_ns

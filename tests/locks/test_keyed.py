@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from locks.races import Rendezvous, started, wait_until
+from locks.races import SURE_SECONDS, Rendezvous, started, wait_until
 
 import ftlocks
 from ftlocks import (
@@ -48,10 +48,13 @@ def test_a_key_that_somebody_waits_for_is_not_forgotten(kind):
     """The holder leaves, the waiter enters, a third one comes: it must find the same lock."""
     lock = kind()
     inside = Rendezvous(expected=kind is Forgetful)
+    over = threading.Event()
 
     def enter():
         lock.acquire("a")
-        return inside.meet()  # and ends inside, which is over with the test
+        met = inside.meet()
+        over.wait(SURE_SECONDS)
+        return met
 
     lock.acquire("a")
     with started(enter) as waiter:
@@ -62,6 +65,7 @@ def test_a_key_that_somebody_waits_for_is_not_forgotten(kind):
         newcomer = lock.acquire("a", timeout=0.05)
         if newcomer:
             inside.meet()
+        over.set()
     assert newcomer is waiter.result is (kind is Forgetful)
 
 

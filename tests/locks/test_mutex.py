@@ -254,9 +254,72 @@ def test_uncontended_holds_are_sampled_and_weighted():
     assert lock.statistics().holds_timed == 4
 
 
-def test_a_sample_must_be_a_power_of_two():
-    with pytest.raises(ValueError, match="got 3"):
-        ftlocks.add_observer(Observer(), sample=3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hold_that_was_not_sampled_is_told_if_others_waited_for_it(kind):
+    lock = kind("hot")
+    holds = []
+
+    class Watcher(Observer):
+        def released(self, hold):
+            holds.append(hold)
+
+    def wait_for_it():
+        with lock:
+            pass
+
+    with observing(Watcher(), sample=1000):
+        lock.acquire()
+        with started(wait_for_it) as waiting:
+            wait_until(lambda: lock.statistics().waiting == 1)
+            (waiter,) = lock._states()[0].waiters
+            lock.release()
+
+    blocking, blocked = sorted(holds, key=lambda hold: hold.weight)
+    assert (blocking.weight, blocking.blocking) == (0, 1)
+    assert blocking.thread == threading.get_ident()
+    assert blocking.acquired_ns == waiter.since_ns
+    assert (blocked.weight, blocked.blocking, blocked.contended) == (1, 0, True)
+    assert blocked.thread == waiting.thread.ident
+    assert lock.statistics().holds_timed == 1
+    assert lock.statistics().acquisitions == 2
+
+
+def test_the_hold_after_a_conditions_wait_stands_for_itself():
+    lock = RLock()
+    condition = ftlocks.Condition(lock)
+    holds = []
+
+    class Watcher(Observer):
+        def released(self, hold):
+            holds.append((hold.weight, hold.contended))
+
+    with observing(Watcher(), sample=1000), condition:
+        condition.wait(0.01)
+
+    assert holds == [(1, False)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_blocked_thread_stays_known_when_another_observer_comes(kind):
+    class Curious(Observer):
+        def wanted(self, info, mode, blocking):
+            pass
+
+    lock = kind()
+    with observing(Observer()):
+        lock.acquire()
+        with started(lock.acquire) as blocked:
+            wait_until(lambda: lock.statistics().waiting == 1)
+            with observing(Curious()):
+                assert [waiter.thread for waiter in lock._states()[0].waiters] == [blocked.thread]
+                lock.release()
+                blocked.join()
+                assert lock.statistics().waiting == 0
+
+
+def test_a_sample_must_be_positive():
+    with pytest.raises(ValueError, match="got 0"):
+        ftlocks.add_observer(Observer(), sample=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -270,7 +333,7 @@ def test_a_condition_of_threading_stands_on_them(kind, observed):
             return condition.wait_for(lambda: ready, timeout=20)
 
     with started(wait) as waiting:
-        wait_until(lambda: condition._waiters)
+        wait_until(lambda: condition._waiters and not lock.locked())  # it sleeps
         with condition:
             ready.append(1)
             condition.notify()
@@ -298,3 +361,23 @@ def test_a_copy_would_be_another_lock_and_is_refused(kind):
     for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=f"cannot pickle or copy '{kind.__name__}'"):
             duplicate(kind())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lock_is_complete_when_others_can_see_it(kind, monkeypatch):
+    """Observation is switched on, and all locks are looked at, the moment a new one is entered."""
+    register = ftlocks._hooks.register
+
+    def register_and_switch(lock, *identity):
+        register(lock, *identity)
+        run_parallel(ftlocks.observe, ftlocks.states)
+
+    monkeypatch.setattr(ftlocks._hooks, "register", register_and_switch)
+    try:
+        lock = kind()
+        with lock:
+            assert lock.statistics().owner.name == "MainThread"
+    finally:
+        ftlocks.observe(False)
+    assert lock.statistics().acquisitions == 1
+    test_nobody_pays_for_what_nobody_observes(lambda: lock)
