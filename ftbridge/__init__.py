@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from ftbridge.adapters.host import AdapterHost
     from ftbridge.adapters.loader import load_adapter
     from ftbridge.adapters.threaded import ThreadSafeAdapter
+    from ftbridge.client import AsyncClient, Client
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AdapterError",
     "AdapterHost",
+    "AsyncClient",
     "BaseAdapter",
+    "Client",
     "SessionContext",
     "StreamChunk",
     "ThreadSafeAdapter",
@@ -38,7 +41,9 @@ __all__ = [
 _HOMES = {
     "AdapterError": "ftbridge.adapters.errors",
     "AdapterHost": "ftbridge.adapters.host",
+    "AsyncClient": "ftbridge.client",
     "BaseAdapter": "ftbridge.adapters.base",
+    "Client": "ftbridge.client",
     "SessionContext": "ftbridge.adapters.context",
     "StreamChunk": "ftbridge.adapters.chunks",
     "ThreadSafeAdapter": "ftbridge.adapters.threaded",

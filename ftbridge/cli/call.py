@@ -19,9 +19,8 @@ from ftbridge.cli.terminal import console, is_terminal, note, print_document, pr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftbridge.cli.client import BridgeClient
+    from ftbridge.client import RemoteTool, Session
     from ftbridge.rpc import Address
-    from ftbridge.wire import messages
 
 _PERCENT: Final = 100.0
 
@@ -58,28 +57,32 @@ def call(
     flags='["a", "b"]'. Ctrl-C cancels the call.
     """
     values = tool_arguments(arguments, document)
-    from ftbridge.cli.client import BridgeClient
     from ftbridge.cli.failures import explained
+    from ftbridge.client import Client
 
-    with explained(stacktrace=traceback), BridgeClient(address) as client:
-        spec = _find(client.tools(), tool)
+    with (
+        explained(stacktrace=traceback),
+        Client(str(address)) as client,
+        client.session() as session,
+    ):
+        spec = _find(session.tools(), tool)
         if stream is None and spec.supports_streaming:
             if is_terminal(sys.stderr):
                 note(f"{tool} streams: one JSON document a line (--no-stream for one result).")
             stream = True
         if stream:
-            _print_stream(client, tool, values, timeout)
+            _print_stream(session, tool, values, timeout)
         else:
-            print_document(client.call(tool, values, timeout=timeout))
+            print_document(session.call(tool, values, timeout=timeout))
 
 
-def _find(tools: Mapping[str, messages.ToolSpec], name: str) -> messages.ToolSpec:
+def _find(tools: Mapping[str, RemoteTool], name: str) -> RemoteTool:
     spec = tools.get(name)
     if spec is not None:
         return spec
     import difflib
 
-    from ftbridge.cli.client import ToolError
+    from ftbridge.client import ToolError
 
     close = difflib.get_close_matches(name, tools, n=1)
     known = ", ".join(sorted(tools)) or "none"
@@ -88,10 +91,10 @@ def _find(tools: Mapping[str, messages.ToolSpec], name: str) -> messages.ToolSpe
 
 
 def _print_stream(
-    client: BridgeClient, tool: str, values: Mapping[str, Any], timeout: float | None
+    session: Session, tool: str, values: Mapping[str, Any], timeout: float | None
 ) -> None:
     with _progress(tool) as show:
-        for chunk in client.stream(tool, values, timeout=timeout):
+        for chunk in session.chunks(tool, values, timeout=timeout):
             if chunk.empty:
                 continue  # the bare final chunk that ends a stream whose tool marked none
             print_line(chunk.data)

@@ -27,6 +27,7 @@ _OLDEST_PYTHON: Final = (3, 13)  # the first with a build without the GIL (PEP 7
 _FEWEST_FILES: Final = 1024  # Linux's usual soft limit; below it a pool of clients meets it soon
 _FEWEST_SPARE_THREADS: Final = 64  # handlers, reactors and what numpy's BLAS starts beside them
 
+_PING_TIMEOUT: Final = 1.0  # seconds; a server here answers within a millisecond
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
@@ -98,12 +99,12 @@ def _taken(listen: Address, error: OSError) -> Finding:
     elsewhere = f"listen elsewhere: --listen {anywhere} takes any free port"
     if error.errno != errno.EADDRINUSE:
         return wrong("port", f"{listen} cannot be bound: {error.strerror or error}", elsewhere)
-    from ftbridge.cli.client import BridgeClient, ForeignServerError, ToolError, UnreachableError
+    from ftbridge.client import Client, ClientError
 
     try:
-        with BridgeClient(reachable(listen, listen.port), connect_timeout=1.0) as client:
-            milliseconds = client.ping() * 1000
-    except (ForeignServerError, ToolError, UnreachableError):
+        with Client(str(reachable(listen, listen.port))) as client:
+            milliseconds = client.ping(timeout=_PING_TIMEOUT) * 1000
+    except ClientError:
         return wrong("port", f"{listen} is taken, not by an ftbridge server", elsewhere)
     return remark(
         "port", f"{listen}: an ftbridge server answers there ({milliseconds:.1f} ms)", elsewhere

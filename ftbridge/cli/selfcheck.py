@@ -19,9 +19,9 @@ import click
 from ftbridge.adapters.host import AdapterHost
 from ftbridge.adapters.tools import ToolInfo
 from ftbridge.cli.arguments import parse_value
-from ftbridge.cli.client import BridgeClient, ForeignServerError, ToolError, UnreachableError
 from ftbridge.cli.interpreter import with_address
 from ftbridge.cli.terminal import fail, to_json
+from ftbridge.client import Client, ClientError, Session
 from ftbridge.rpc import Address
 
 _TIMEOUT: Final = 30.0  # seconds, for what should take a fraction of one
@@ -39,17 +39,17 @@ def self_check(address: Address, adapter_class: type, host: AdapterHost) -> None
     """
     examples = _examples(adapter_class, host.tools)
     try:
-        with BridgeClient(address) as client:
+        with Client(str(address)) as client, client.session() as session:
             started = time.perf_counter()
-            count = len(client.tools())
+            count = len(session.tools())
             found = f"{count} tools are offered"
             if examples:
                 tool, arguments = examples[0]
                 started = time.perf_counter()
-                result = _call(client, tool, arguments, stream=host.tools[tool].supports_streaming)
+                result = _call(session, tool, arguments, stream=host.tools[tool].supports_streaming)
                 found = f"{as_words(tool, arguments)} -> {_cut(to_json(result))}"
             milliseconds = (time.perf_counter() - started) * 1000
-    except (ForeignServerError, ToolError, UnreachableError) as error:
+    except ClientError as error:
         fail(f"self-check: {error}")
     click.echo(f"Self-check: {found} ({milliseconds:.1f} ms)")
     click.echo("Try next, in another terminal:")
@@ -73,13 +73,11 @@ def _examples(adapter_class: type, tools: Mapping[str, ToolInfo]) -> list[Exampl
     return [(tool, arguments) for tool, arguments in declared if tool in tools]
 
 
-def _call(
-    client: BridgeClient, tool: str, arguments: Mapping[str, object], *, stream: bool
-) -> object:
+def _call(session: Session, tool: str, arguments: Mapping[str, object], *, stream: bool) -> object:
     if not stream:
-        result: object = client.call(tool, arguments, timeout=_TIMEOUT)
+        result: object = session.call(tool, arguments, timeout=_TIMEOUT)
         return result
-    chunks = client.stream(tool, arguments, timeout=_TIMEOUT)
+    chunks = session.chunks(tool, arguments, timeout=_TIMEOUT)
     return [chunk.data for chunk in chunks if not chunk.empty]
 
 

@@ -10,8 +10,8 @@ from ftbridge.cli.options import address_option
 from ftbridge.cli.terminal import console, print_document
 
 if TYPE_CHECKING:
+    from ftbridge.client import RemoteTool
     from ftbridge.rpc import Address
-    from ftbridge.wire import messages
 
 
 @click.command()
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def tools(address: Address, as_json: bool) -> None:
     """List the tools that a server offers: parameters, types, defaults."""
-    from ftbridge.cli.client import BridgeClient
     from ftbridge.cli.failures import explained
+    from ftbridge.client import Client
 
-    with explained(), BridgeClient(address) as client:
+    with explained(), Client(str(address)) as client:
         specs = [describe(spec) for _, spec in sorted(client.tools().items())]
     if as_json:
         print_document(specs)
@@ -32,10 +32,8 @@ def tools(address: Address, as_json: bool) -> None:
         _print_table(specs)
 
 
-def describe(spec: messages.ToolSpec) -> dict[str, Any]:
+def describe(spec: RemoteTool) -> dict[str, Any]:
     """A tool as plain JSON values."""
-    from ftbridge.wire.values import decode_value
-
     parameters = []
     for parameter in spec.parameters:
         entry: dict[str, Any] = {
@@ -45,8 +43,8 @@ def describe(spec: messages.ToolSpec) -> dict[str, Any]:
         }
         if parameter.description:
             entry["description"] = parameter.description
-        if parameter.default_value is not None:
-            entry["default"] = decode_value(parameter.default_value)
+        if parameter.has_default:
+            entry["default"] = parameter.default
         parameters.append(entry)
     return {
         "name": spec.name,

@@ -11,7 +11,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ftbridge.http2 import (
@@ -49,7 +49,11 @@ DEFAULT_CONNECT_TIMEOUT: Final = 10.0
 _USER_AGENT: Final = (b"user-agent", b"grpc-python-ftbridge/0.1.0")
 
 
-class _End:
+class ConnectError(RpcError):
+    """The server could not be reached: nothing of the call was sent."""
+
+
+class CallEnd:
     """Last item of a call's queue: how it ended. ``error`` is None for OK."""
 
     __slots__ = ("error",)
@@ -66,6 +70,7 @@ class ClientConnection(Endpoint):
         self.target = target
         self.usable = True  # False once the server asked for no more calls
         self.room = threading.Condition()  # a stream has ended: one more may be opened
+        self._waiting: set[Callable[[], object]] = set()  # for that; guarded by room
 
     def on_headers(self, event: HeadersReceived, now: float) -> None:
         call = event.stream.app
@@ -108,28 +113,48 @@ class ClientConnection(Endpoint):
     def stream_ended(self) -> None:
         with self.room:
             self.room.notify_all()
+            waiting = self._waiting
+            if waiting:
+                self._waiting = set()
+        for notify in waiting:
+            notify()
+
+    def when_room(self, notify: Callable[[], object]) -> None:
+        """Have ``notify()`` called, once, when a stream ends. Any thread may call it."""
+        with self.room:
+            self._waiting.add(notify)
 
 
 class ClientCall:
     """An open call: iterate over its responses, cancel it, read its metadata.
 
     Responses may be taken by one thread at a time; `cancel` is for any thread.
+
+    Args:
+        notify: called, on any thread, whenever `poll` may have something new; must not block or
+            raise. None when responses are waited for.
     """
 
     def __init__(
-        self, connection: ClientConnection, stream: Stream, deadline: float | None, limit: int
+        self,
+        connection: ClientConnection,
+        stream: Stream,
+        deadline: float | None,
+        limit: int,
+        notify: Callable[[], object] | None = None,
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._deadline = deadline
         self._limit = limit
-        self._items: queue.SimpleQueue[bytes | _End] = queue.SimpleQueue()
+        self._notify = notify
+        self._items: queue.SimpleQueue[bytes | CallEnd] = queue.SimpleQueue()
         self._assembler: Assembler | None = None
         self._owed = 0
         self._headers_seen = threading.Event()
         self.ready = threading.Event()
         self.done = False
-        self._end: _End | None = None
+        self._end: CallEnd | None = None
         self._initial_metadata: Metadata = ()
         self._trailing_metadata: Metadata = ()
 
@@ -164,6 +189,24 @@ class ClientCall:
             self.cancel()
             raise RpcError(StatusCode.UNIMPLEMENTED, "the server sent more than one response")
         return first
+
+    def poll(self) -> bytes | CallEnd | None:
+        """The next response, or how the call ended; None when neither has come. Never waits."""
+        if self._end is not None:
+            return self._end
+        try:
+            item = self._items.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, bytes):
+            self._consumed()
+        else:
+            self._end = item
+        return item
+
+    def expire(self) -> None:
+        """End the call as one whose deadline has passed."""
+        self._expire()
 
     def cancel(self) -> None:
         """Give the call up: the server is told, and whoever waits gets CANCELLED."""
@@ -250,6 +293,8 @@ class ClientCall:
                     connection.h2.credit_stream(self._stream, event.flow_bytes)
                 else:
                     self._owed += event.flow_bytes
+        if messages and self._notify is not None:
+            self._notify()
         if event.end_stream:
             self.finish(RpcError(StatusCode.UNKNOWN, "the response ended without a grpc-status"))
 
@@ -283,9 +328,11 @@ class ClientCall:
             if self.done:
                 return False
             self.done = True
-        self._items.put(_End(error))
+        self._items.put(CallEnd(error))
         self.ready.set()
         self._headers_seen.set()
+        if self._notify is not None:
+            self._notify()
         connection.stream_ended()
         return True
 
@@ -349,8 +396,12 @@ class Channel:
     def unary(
         self, path: str, request: bytes, *, timeout: float | None = None, metadata: Metadata = ()
     ) -> bytes:
-        """One request, one response."""
-        return self._start(path, request, timeout, metadata).result()
+        """One request, one response. An interrupt, such as Ctrl-C's, cancels the call."""
+        call = self._start(path, request, timeout, metadata)
+        try:
+            return call.result()
+        finally:
+            call.close()
 
     def unary_stream(
         self, path: str, request: bytes, *, timeout: float | None = None, metadata: Metadata = ()
@@ -412,6 +463,23 @@ class Channel:
         self, path: str, request: bytes | None, timeout: float | None, metadata: Metadata
     ) -> ClientCall:
         deadline = None if timeout is None else time.monotonic() + timeout
+        block = self.head(path, timeout, metadata)
+        data = None if request is None else frame(request, limit=DEFAULT_MAX_MESSAGE_BYTES)
+        while True:
+            connection = self._connect(deadline)
+            call = self.open_call(connection, block, data, deadline)
+            if call is not None:
+                return call
+            if connection.usable:
+                self._wait_for_room(connection, deadline)
+            # The connection was lost, or filled up, before anything was sent: look again.
+            if deadline is not None and time.monotonic() >= deadline:
+                raise RpcError(StatusCode.DEADLINE_EXCEEDED, "deadline exceeded before sending")
+
+    # --- for calls that must not wait (`async_channel`) ------------------------------------------
+
+    def head(self, path: str, timeout: float | None, metadata: Metadata) -> bytes:
+        """A call's encoded header block; ``timeout`` is what the server is told, in seconds."""
         fields = [
             (b":method", b"POST"),
             (b":scheme", b"http"),
@@ -424,42 +492,57 @@ class Channel:
         ]
         if timeout is not None:
             fields.append((b"grpc-timeout", encode_timeout(timeout)))
-        block = encode_headers(fields + encode_metadata(metadata))
-        data = None if request is None else frame(request, limit=DEFAULT_MAX_MESSAGE_BYTES)
-        while True:
-            connection = self._connect(deadline)
-            call = self._open(connection, block, data, deadline)
-            if call is not None:
-                return call
-            # The connection was lost, or filled up, before anything was sent: look again.
-            if deadline is not None and time.monotonic() >= deadline:
-                raise RpcError(StatusCode.DEADLINE_EXCEEDED, "deadline exceeded before sending")
+        return encode_headers(fields + encode_metadata(metadata))
 
-    def _open(
-        self, connection: ClientConnection, block: bytes, data: bytes | None, deadline: float | None
+    def connected(self) -> ClientConnection | None:
+        """The connection, if there is one that takes calls. Never waits.
+
+        Raises:
+            RpcError: the channel is closed.
+        """
+        if self._closed:
+            raise self._closed_error()
+        connection = self._connection
+        if connection is None or not connection.usable or connection.closed:
+            return None
+        return connection
+
+    def connect(self) -> None:
+        """Connect if there is no connection: waits for as long as that takes.
+
+        Raises:
+            RpcError: the server cannot be reached, or the channel is closed.
+        """
+        self._connect(None)
+
+    def open_call(
+        self,
+        connection: ClientConnection,
+        block: bytes,
+        data: bytes | None,
+        deadline: float | None,
+        notify: Callable[[], object] | None = None,
     ) -> ClientCall | None:
+        """Begin a call; None when the connection takes no more calls, now or (no longer
+        ``usable``) ever. Never waits.
+        """
         h2 = connection.h2
         with connection.lock:
             if connection.closed or not connection.usable:
+                connection.usable = False
                 return None
-            call = None
-            chunks: Sequence[bytes] = ()
             try:
                 stream = h2.open_stream()
             except StreamRefused as exc:
                 if exc.permanent:  # a new connection has new stream ids
                     connection.usable = False
-                    return None
-            else:
-                call = ClientCall(connection, stream, deadline, self._limit)
-                stream.app = call
-                h2.send_headers(stream, block)
-                if data is not None:
-                    h2.send_data(stream, data, end_stream=True)
-                chunks = connection.take_if_writer()
-        if call is None:
-            self._wait_for_room(connection, deadline)
-            return None
+                return None
+            call = ClientCall(connection, stream, deadline, self._limit, notify)
+            stream.app = call
+            h2.send_headers(stream, block)
+            if data is not None:
+                h2.send_data(stream, data, end_stream=True)
+            chunks = connection.take_if_writer()
         if chunks:
             connection.write(chunks)
         return call
@@ -471,10 +554,13 @@ class Channel:
             remaining = 0.1 if deadline is None else min(0.1, deadline - time.monotonic())
             connection.room.wait(max(0.0, remaining))
 
+    def _closed_error(self) -> RpcError:
+        return RpcError(StatusCode.UNAVAILABLE, f"channel to {self.target} is closed")
+
     def _connect(self, deadline: float | None) -> ClientConnection:
         with self._lock:
             if self._closed:
-                raise RpcError(StatusCode.UNAVAILABLE, f"channel to {self.target} is closed")
+                raise self._closed_error()
             connection = self._connection
             if connection is not None and connection.usable and not connection.closed:
                 return connection
@@ -493,7 +579,7 @@ class Channel:
 
 
 def _connect(address: Address, timeout: float) -> socket.socket:
-    """A connected, non-blocking socket. Raises `RpcError` UNAVAILABLE or DEADLINE_EXCEEDED."""
+    """A connected, non-blocking socket. Raises `ConnectError`: UNAVAILABLE, DEADLINE_EXCEEDED."""
     sock: socket.socket | None = None
     try:
         if address.family == socket.AF_UNIX:
@@ -512,5 +598,5 @@ def _connect(address: Address, timeout: float) -> socket.socket:
             if isinstance(exc, TimeoutError)
             else StatusCode.UNAVAILABLE
         )
-        raise RpcError(code, f"cannot connect to {address}: {exc.strerror or exc}") from None
+        raise ConnectError(code, f"cannot connect to {address}: {exc.strerror or exc}") from None
     return sock

@@ -12,9 +12,9 @@ from tests.cli.fake_bridge import FakeBridge
 
 @pytest.fixture
 def bridge(monkeypatch: pytest.MonkeyPatch) -> FakeBridge:
-    """What `ftbridge.cli.client.Channel` reaches in this test."""
+    """What `ftbridge.client.sync.Channel` reaches in this test."""
     bridge = FakeBridge()
-    monkeypatch.setattr("ftbridge.cli.client.Channel", bridge)
+    monkeypatch.setattr("ftbridge.client.sync.Channel", bridge)
     return bridge
 
 

@@ -1,4 +1,4 @@
-"""A bridge behind `ftbridge.cli.client.Channel`, without sockets: the tests say what it answers."""
+"""A bridge behind the client's `Channel`, without sockets: the tests say what it answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ftbridge.rpc import RpcError
+from ftbridge.rpc import Metadata, RpcError
 from ftbridge.wire import messages
 from ftbridge.wire.values import decode_value, encode_value
 
@@ -34,14 +34,16 @@ class FakeBridge:
 
     # --- the Channel's side ---------------------------------------------------------------------
 
-    def __call__(self, target: str) -> FakeBridge:
+    def __call__(self, target: str, **_options: Any) -> FakeBridge:
         self.target = target
         return self
 
     def close(self) -> None:
         self.closed = True
 
-    def unary(self, path: str, request: bytes, *, timeout: float | None = None) -> bytes:
+    def unary(
+        self, path: str, request: bytes, *, timeout: float | None = None, metadata: Metadata = ()
+    ) -> bytes:
         name = path.rpartition("/")[2]
         self.paths.append(name)
         if self.failure is not None:
@@ -49,7 +51,7 @@ class FakeBridge:
         return bytes(getattr(self, f"_{name}")(request, timeout))
 
     def unary_stream(
-        self, path: str, request: bytes, *, timeout: float | None = None
+        self, path: str, request: bytes, *, timeout: float | None = None, metadata: Metadata = ()
     ) -> FakeStream:
         self.paths.append(path.rpartition("/")[2])
         asked = self._remember(request, timeout)

@@ -36,7 +36,9 @@ def test_words_become_arguments_and_the_result_json(tools: FakeBridge, ftbridge:
 
 def test_a_timeout_reaches_the_call(tools: FakeBridge, ftbridge: Run) -> None:
     ftbridge("call", "echo", "--timeout", "1.5")
-    assert tools.calls[0][2] == 1.5
+    sent = tools.calls[0][2]
+    assert sent is not None
+    assert 1.0 < sent <= 1.5  # what was left of it when it was sent
 
 
 @pytest.mark.parametrize("arguments", [["n"], ["--json", "["], ["--timeout", "0"], ["a=1", "a=2"]])
