@@ -1,4 +1,5 @@
-"""`numpy.ndarray` parameters: nested lists of numbers, or a map of shape and data.
+"""`numpy.ndarray` parameters: nested lists of numbers, or a map of shape and data, with or without
+dtype.
 
 numpy is imported when a value is converted: the annotation names it, so the adapter has it.
 """
@@ -32,9 +33,42 @@ class _Array:
         return array.astype(self._scalar)
 
 
+# What a tool's small array is to its caller, who may send it back as it is.
+_DECLARED = frozenset({"dtype", "shape", "data"})
+_FITTING: dict[str, frozenset[type]] = {
+    "b": frozenset({bool}),
+    "i": frozenset({int}),
+    "u": frozenset({int}),
+    "f": frozenset({int, float}),
+}
+_SPECIAL = frozenset({"NaN", "Infinity", "-Infinity"})  # floats that JSON has no number for
+
+
+def _from_declared(fields: dict[str, Any]) -> Any:
+    import numpy as np
+
+    name, shape, data = fields["dtype"], fields["shape"], fields["data"]
+    if not isinstance(name, str) or not isinstance(shape, list) or not isinstance(data, list):
+        raise Mismatch("a map whose dtype, shape and data are no text and two lists")
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        raise Mismatch("a map whose dtype is none of numpy's") from None
+    if dtype.kind == "f":
+        data = [float(x) if isinstance(x, str) and x in _SPECIAL else x for x in data]
+    if dtype.kind not in _FITTING or not set(map(type, data)) <= _FITTING[dtype.kind]:
+        raise Mismatch(f"a map whose data is not of its dtype {dtype}")
+    try:
+        return np.array(data, dtype).reshape(shape)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Mismatch(f"a map that is no array: {error}") from None
+
+
 def _from_lists(value: object) -> Any:
     import numpy as np
 
+    if isinstance(value, dict) and _DECLARED <= value.keys() <= _DECLARED | {"type"}:
+        return _from_declared(value)
     shape: Any = None
     if isinstance(value, dict) and value.keys() == {"shape", "data"}:
         shape, value = value["shape"], value["data"]

@@ -1,11 +1,14 @@
 """Arrays with and without a named element type."""
 
+import json
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from ftbridge.adapters.annotations import accept
 from ftbridge.adapters.matching import Mismatch
+from ftbridge.wire.tensors import to_json
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,34 @@ def test_what_would_lose_its_fraction_is_refused():
     with pytest.raises(Mismatch, match="an array of float64"):
         accept(npt.NDArray[np.int64]).take([1.5])
     assert accept(npt.NDArray[np.int64]).expected == "an array of int64 (nested lists of numbers)"
+
+
+def test_a_small_result_may_be_sent_back():
+    """As `wire.tensors.to_json` makes it, by way of a host that knows only its JSON."""
+    for array in (
+        np.array([[1, 2], [3, 255]], "|u1"),
+        np.array([2**64 - 1, 0], "<u8"),
+        np.array([1.5, np.nan, np.inf, -np.inf], "<f4"),
+        np.array([True, False]),
+        np.zeros((0, 3), "<i2"),
+    ):
+        sent = json.loads(json.dumps(to_json(array)))
+        taken = accept(np.ndarray).take(sent)
+        assert (taken.dtype, taken.shape) == (array.dtype, array.shape)
+        assert taken.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "O"}, {"dtype": "f4,f4"}, {"dtype": "<U3"}, {"dtype": 5}, {"dtype": "nothing"},
+        {"dtype": "<i4"}, {"dtype": "|b1"}, {"shape": [3]}, {"shape": [-1, 5]}, {"shape": None},
+        {"data": ["1", "2"]}, {"data": [1, None]}, {"data": "12"}, {"extra": 1},
+        {"dtype": "|u1", "data": [1, 256]}, {"dtype": "O", "data": [], "shape": [0]},
+    ],
+)  # fmt: skip
+def test_a_map_that_is_no_array_is_refused(change):
+    good = {"dtype": "<f4", "shape": [2], "type": "f32", "data": [1, 2.5]}
+    assert accept(np.ndarray).take(good).tolist() == [1, 2.5]
+    with pytest.raises(Mismatch):
+        accept(np.ndarray).take({**good, **change})
