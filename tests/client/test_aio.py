@@ -85,7 +85,7 @@ def test_errors(served: Served) -> None:
         with pytest.raises(ToolError, match="half-way"):
             await anext(stream)
         with pytest.raises(DeadlineExceededError):
-            await client.call("until_cancelled", timeout=0.1)
+            await client.call("until_cancelled", timeout=1.0)
         await in_thread(MEETING.ended.wait, timeout=WAIT)
 
     run(served, use)
@@ -133,7 +133,7 @@ def test_the_loop_goes_on_while_it_connects() -> None:
 
         async def main() -> None:
             client = AsyncClient(f"127.0.0.1:{address[1]}", retry=NO_RETRIES)
-            call = asyncio.ensure_future(client.call("echo", timeout=0.2))
+            call = asyncio.ensure_future(client.call("echo", timeout=0.5))
             steps = 0
             while not call.done():
                 steps += 1
