@@ -147,8 +147,9 @@ class Relay:
                 continue
             # Say that nobody looks, then look once more: `lend` does it the other way round, and
             # the deque's lock, which both take in between, lets one of them see the other.
+            # (A subscript takes it; `copy` is no single step and fails beside an append.)
             self._parked = True
-            if not ticket.copy():
+            if not _first(ticket):
                 self._pause(_SLEEP_SECONDS)
             self._parked = False
             quiet = 0

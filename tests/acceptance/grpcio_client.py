@@ -179,7 +179,7 @@ def check_many_unary(channel: grpc.Channel) -> None:
 
 def check_deadline(channel: grpc.Channel, fifo: str) -> None:
     call = request("until_cancelled", fifo=fifo)
-    assert failure(lambda: execute(channel)(call, timeout=0.3))[0] == "DEADLINE_EXCEEDED"
+    assert failure(lambda: execute(channel)(call, timeout=1.0))[0] == "DEADLINE_EXCEEDED"
     with open(fifo) as end:  # noqa: PTH123
         assert end.read() == "cancelled"
     assert failure(lambda: execute(channel)(call, timeout=0))[0] == "DEADLINE_EXCEEDED"

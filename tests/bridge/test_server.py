@@ -171,7 +171,7 @@ def test_a_reader_that_goes_closes_the_tools_generator(client):
 def test_a_deadline_reaches_the_tool_and_is_answered(client):
     with pytest.raises(RpcError) as caught:
         client.unary(
-            "ExecuteTool", request("until_cancelled", {}), m.ExecuteToolResponse, timeout=0.3
+            "ExecuteTool", request("until_cancelled", {}), m.ExecuteToolResponse, timeout=1.0
         )
     assert caught.value.code is StatusCode.DEADLINE_EXCEEDED
     assert GATES.closed.acquire(timeout=WAIT_SECONDS)

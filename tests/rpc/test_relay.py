@@ -123,6 +123,18 @@ def test_what_work_raises_ends_neither_thread(
     assert patient.holders == ["desk"]
 
 
+def test_a_standby_that_parks_all_the_time_outlives_a_busy_holder(
+    patient: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftbridge.rpc.relay._QUIET_PATROLS", 0)
+    monkeypatch.setattr("ftbridge.rpc.relay._SLEEP_SECONDS", 0.0)
+    patient.relay._calls.put(None)  # out of its long patrol, into parking without a pause
+    for _ in range(3000):
+        last = patient.run(lambda: None)
+    assert last.done.wait(WAIT)
+    assert patient.relay.threads[1].is_alive()
+
+
 def test_each_thread_says_that_it_leaves() -> None:
     left: list[str] = []
     relay = Relay(
