@@ -8,9 +8,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from . import control, machine, rpc_bench, tools_bench
+from . import control, machine, memory_bench, pool_bench, rpc_bench, tools_bench
 from .contenders import OURS, field
 from .errors import BenchError
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _ended)  # so that the servers are ended on the way out
     try:
-        report = _rpc(options) if options.benchmark == "rpc" else _tools(options)
+        report = _BENCHMARKS[options.benchmark](options)
     except BenchError as error:
         print(f"tools/bench: {error}", file=sys.stderr)
         return 1
@@ -49,6 +49,22 @@ def parser() -> argparse.ArgumentParser:
     tools = benchmarks.add_parser(
         "tools", help="CPU-bound tools at once against in turn", description=tools_bench.__doc__
     )
+    memory = benchmarks.add_parser(
+        "memory",
+        help="launches that share a server against a process each",
+        description=memory_bench.__doc__,
+    )
+    memory.add_argument("--launches", type=positive, default=16, help="of the pool (16)")
+    memory.add_argument("--model", type=positive, default=50, metavar="MIB", help="(50)")
+    pool = benchmarks.add_parser(
+        "pool",
+        help="waiting calls through a stand-in for the host's pool",
+        description=pool_bench.__doc__,
+    )
+    pool.add_argument("--calls", type=positive, default=8, help="at once (8)")
+    pool.add_argument("--seconds", type=float, default=1.0, help="that each waits (1)")
+    for command in (memory, pool):
+        command.add_argument("--rounds", type=positive, default=3, help="of all arms (3)")
     rpc.add_argument("--requests", type=positive, default=20_000, help="in each run (20000)")
     rpc.add_argument(
         "--connections", type=counts, default=(1, 4), metavar="N,N", help="one run each (1,4)"
@@ -62,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--threads", type=positive, default=threads, help=f"that run tools ({threads})"
         )
+    for command in (rpc, tools, memory, pool):
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         command.add_argument(
             "--python", type=Path, default=ROOT / ".venv/bin/python", help="free-threaded"
@@ -141,6 +158,35 @@ def _tools(options: argparse.Namespace) -> dict[str, object]:
         "parallel": result.parallel,
         "results": result.as_json(),
     }
+
+
+def _memory(options: argparse.Namespace) -> dict[str, object]:
+    head = _head(options)
+    result = memory_bench.run(
+        options.python,
+        launches=options.launches,
+        model_mib=options.model,
+        rounds=options.rounds,
+        root=ROOT,
+    )
+    _say(options, *result.lines())
+    return {"machine": head, "results": result.as_json()}
+
+
+def _pool(options: argparse.Namespace) -> dict[str, object]:
+    head = _head(options)
+    result = pool_bench.run(
+        options.python,
+        calls=options.calls,
+        seconds=options.seconds,
+        rounds=options.rounds,
+        root=ROOT,
+    )
+    _say(options, *result.lines())
+    return {"machine": head, "results": result.as_json()}
+
+
+_BENCHMARKS: Final = {"rpc": _rpc, "tools": _tools, "memory": _memory, "pool": _pool}
 
 
 def _head(options: argparse.Namespace) -> dict[str, object]:
