@@ -92,6 +92,10 @@ class Launch(_Values):
         run_id: ties the process to one run of the host; its clean-up looks for it.
         ready_file: where the host waits for the port; empty when nobody waits.
         process_group: the host signals the process group that it expects this process to lead.
+        lifetime: of adapter instances; empty for the adapter's own choice.
+        config: a file for the adapter's `self.config`; empty for none.
+        snakepit_values: encode scalars as the incumbent does, where the two differ.
+        allow_pickle: unpickle parameters that are marked so.
         grace: seconds for running calls to finish after SIGTERM.
         shared: attach to one server for all launches with the same arguments.
         arguments: all of them, those from the environment included.
@@ -112,6 +116,10 @@ class Launch(_Values):
     shared: bool
     serialize: bool
     allow_gil: bool
+    lifetime: str
+    config: str
+    snakepit_values: bool
+    allow_pickle: bool
     grace: float
     arguments: tuple[str, ...]
 
@@ -162,6 +170,10 @@ def parse(
         shared=found.shared,
         serialize=found.serialize,
         allow_gil=found.allow_gil,
+        lifetime=found.lifetime,
+        config=found.config,
+        snakepit_values=found.compat == "snakepit",
+        allow_pickle=found.allow_pickle,
         grace=found.grace,
         arguments=given,
     )
@@ -197,6 +209,19 @@ def _parser(*, threaded: bool) -> argparse.ArgumentParser:
         "--shared", action="store_true", help="one server for all launches with these arguments"
     )
     ours.add_argument("--serialize", action="store_true", help="one tool at a time")
+    ours.add_argument(
+        "--lifetime",
+        choices=("request", "thread", "process"),
+        default="",
+        help="of adapter instances; the adapter's own choice otherwise",
+    )
+    ours.add_argument("--config", default="", metavar="FILE", help="TOML or JSON: `self.config`")
+    ours.add_argument(
+        "--compat",
+        choices=("snakepit",),
+        help="scalars as Snakepit's own workers encode them: integers as floats, None as text",
+    )
+    ours.add_argument("--allow-pickle", action="store_true", help="every caller may run any code")
     ours.add_argument(
         "--grace",
         type=_seconds,

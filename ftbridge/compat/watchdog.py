@@ -64,6 +64,7 @@ class Watchdog:
         self._count = connections or min(8, os.process_cpu_count() or 1)
         self._interval = min(interval, limit / 4)
         self._file = file or sys.stderr
+        self._lock = threading.Lock()  # of the timer, which the process has only one of
         self._stopped = threading.Event()
         self._rounds = 0
         self._thread = threading.Thread(target=self._run, name="ftbridge-watchdog", daemon=True)
@@ -78,15 +79,25 @@ class Watchdog:
         self._arm()
         self._thread.start()
 
+    def disarm(self) -> None:
+        """Never end the process from now on, without waiting for the thread.
+
+        Call it before the server stops. What a round does at the same moment cannot arm it again.
+        """
+        with self._lock:
+            self._stopped.set()
+            faulthandler.cancel_dump_traceback_later()
+
     def stop(self) -> None:
-        """Disarm; call it before the server stops. Safe to call more than once."""
-        self._stopped.set()
-        if self._thread.ident is not None and threading.current_thread() is not self._thread:
-            self._thread.join(self._interval + 1.0)
-        faulthandler.cancel_dump_traceback_later()
+        """Disarm, and wait for the thread. Safe to call more than once."""
+        self.disarm()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _arm(self) -> None:
-        faulthandler.dump_traceback_later(self._limit, exit=True, file=self._file)
+        with self._lock:
+            if not self._stopped.is_set():
+                faulthandler.dump_traceback_later(self._limit, exit=True, file=self._file)
 
     def _run(self) -> None:
         peers: list[_Peer] = []
@@ -102,8 +113,7 @@ class Watchdog:
                     peers.pop().close()
             else:
                 self._rounds += 1
-            if not self._stopped.is_set():
-                self._arm()
+            self._arm()
             self._stopped.wait(self._interval)
         while peers:
             peers.pop().close()

@@ -11,6 +11,7 @@ Must never import click or rich: a pool starts many of these, and waits for them
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import queue
@@ -19,9 +20,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from .host_watch import HostPulse, watch_input
 from .launch import Launch
@@ -30,7 +32,7 @@ from .ready import write_ready_file
 from .watchdog import SHARE_OF_TIMEOUT, Watchdog
 
 if TYPE_CHECKING:
-    from ftbridge.adapters.base import BaseAdapter
+    from ftbridge.adapters.base import BaseAdapter, Lifetime
     from ftbridge.bridge import BridgeServer
 
 _log = logging.getLogger("ftbridge.compat")
@@ -43,11 +45,17 @@ _SHARED_THREADS: Final = 32
 """Of a shared server, unless it is told: each launcher brings one call at a time, and how many
 launchers will come is not known. One that waits costs about 100 KB."""
 
+_STUCK_SECONDS: Final = 0.25  # beyond the end, for an interpreter that only seems to be stuck
 _CHECK_SECONDS: Final = 1.0  # between two looks at the GIL
 _REACH_ATTEMPTS: Final = 60  # a second each at most, as the incumbent tries to reach its host
 
 _OK: Final = 0
 _FAILED: Final = 1
+
+
+class WorkerError(Exception):
+    """What was asked for cannot be done; the message says all there is to say."""
+
 
 type Inbox = queue.SimpleQueue[str]
 
@@ -84,7 +92,7 @@ def run(
             watch_input(inbox.put)
             _announce(launch, server.port)
     except OSError as error:
-        say(f"cannot write {launch.ready_file}: {error.strerror}")
+        say(f"cannot say the port to the host ({launch.ready_file}): {error.strerror}")
         server.stop(0.0)
         return _FAILED
     if watchdog is not None:
@@ -92,13 +100,16 @@ def run(
     if pulse is not None:
         pulse.start()
     reason = _wait(server, inbox)
-    _end_in_time(launch.grace + UNWIND_SECONDS)
     _log.info("stopping: %s", reason)
     if pulse is not None:
         pulse.stop()
     if watchdog is not None:
-        watchdog.stop()
-    server.stop(launch.grace)
+        watchdog.disarm()
+    _end_in_time(launch.grace + UNWIND_SECONDS)
+    try:
+        server.stop(launch.grace)
+    except Exception:  # noqa: BLE001  the adapter's teardown; the host is not to call it a crash
+        _log.exception("stopping failed")
     return _OK
 
 
@@ -166,22 +177,42 @@ def _start(launch: Launch) -> BridgeServer:
     from ftbridge.bridge import BridgeServer
     from ftbridge.guard import GilGuard
     from ftbridge.rpc import ServerOptions
+    from ftbridge.wire.policy import WirePolicy
 
     guard = GilGuard(allow_gil=launch.allow_gil)
     guard.check_start()
     with guard.loading():
         adapter = load_adapter(launch.adapter)
         server = BridgeServer(
-            AdapterHost(adapter, serialize=launch.serialize or _alone(launch, adapter)),
+            AdapterHost(
+                adapter,
+                lifetime=cast("Lifetime", launch.lifetime) if launch.lifetime else None,
+                serialize=launch.serialize or _alone(launch, adapter),
+                config=_config(launch.config),
+            ),
             # The host connects to 127.0.0.1 or localhost; nobody else has any business here.
             listen=f"127.0.0.1:{launch.port}",
             options=ServerOptions(
                 threads=launch.threads or (_SHARED_THREADS if launch.shared else 0)
             ),
             guard=guard,
+            policy=WirePolicy.from_environment(
+                snakepit=launch.snakepit_values, allow_pickle=launch.allow_pickle
+            ),
         )
     server.start()
     return server
+
+
+def _config(path: str) -> Mapping[str, object]:
+    if not path:
+        return {}
+    from ftbridge.cli.config import parse_config  # the one part of a worker that loads click
+
+    try:
+        return parse_config(Path(path))
+    except (OSError, ValueError) as error:
+        raise WorkerError(f"--config {path}: {error}") from None
 
 
 def _alone(launch: Launch, adapter: type[BaseAdapter]) -> bool:
@@ -242,3 +273,5 @@ def _end_in_time(seconds: float) -> None:
         os._exit(_OK)
 
     threading.Thread(target=end, name="ftbridge-end", daemon=True).start()
+    # Should the interpreter be stuck, that thread is, too; this timer needs none.
+    faulthandler.dump_traceback_later(seconds + _STUCK_SECONDS, exit=True)

@@ -39,9 +39,20 @@ class PoolAdapter(ThreadSafeAdapter):
             listener.write("running")
         return self.nap(seconds)
 
+    @tool(description="Say that it runs, then wait to be let go")
+    def hold(self, running: str, go: str) -> None:
+        with open(running, "w") as listener:  # noqa: PTH123
+            listener.write("running")
+        with open(go) as release:  # noqa: PTH123
+            release.read()
+
     @tool(description="Which process this is")
     def process_id(self) -> int:
         return os.getpid()
+
+    @tool(description="One value of the configuration")
+    def configured(self, name: str) -> object:
+        return self.config[name]
 
     @tool(description="Fail")
     def fail(self, text: str) -> str:

@@ -1,5 +1,6 @@
 """A worker's life as the host sees it: start, statuses, and an end that comes in time."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -85,7 +86,7 @@ def test_an_adapter_that_cannot_be_imported_ends_it_at_once_with_1(tmp_path, ada
 def test_a_ready_file_that_cannot_be_written_ends_it_with_1(tmp_path):
     failed = once(*PLAIN, SNAKEPIT_READY_FILE=str(tmp_path / "none" / "ready"))
     assert failed.returncode == 1
-    assert "cannot write" in failed.stderr
+    assert "cannot say the port to the host" in failed.stderr
 
 
 def test_without_a_host_the_port_is_said_and_the_log_level_is_the_hosts(tmp_path):
@@ -99,6 +100,28 @@ def test_without_a_host_the_port_is_said_and_the_log_level_is_the_hosts(tmp_path
         worker.process.send_signal(signal.SIGTERM)
         assert worker.wait() == 0
         assert worker.output() == ""
+
+
+def test_the_adapters_configuration_and_the_incumbents_values(tmp_path):
+    config = tmp_path / "pool.toml"
+    config.write_text("model = 'small'\n")
+    arguments = ("--config", str(config), "--compat", "snakepit", "--lifetime", "process")
+    with started(tmp_path, *POOL, *arguments) as worker:
+        channel = worker.connect()
+        assert execute(channel, "configured", name="model").result.value == b'"small"'
+        assert execute(channel, "echo", value=1).result.value == b"1.0"
+    missing = once(*PLAIN, "--config", str(tmp_path / "none.toml"))
+    assert missing.returncode == 1
+    assert "none.toml: No such file" in missing.stderr.splitlines()[-1].replace("[Errno 2] ", "")
+
+
+def test_an_interpreter_that_is_stuck_when_it_should_end_is_ended(tmp_path):
+    with started(tmp_path, *POOL, "--grace", "0.1") as worker:
+        channel = worker.connect()
+        worker.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(RpcError):
+            execute(channel, "hold_interpreter", timeout=0.05)
+        assert worker.wait() in (0, 1)
 
 
 def test_the_end_of_standard_input_ends_it(tmp_path):
@@ -165,21 +188,32 @@ def test_heartbeats_and_pings_are_answered_while_every_thread_is_busy(tmp_path):
     arguments = (*POOL, "--max-workers", "2")
     with started(tmp_path, *arguments, script=THREADED_SCRIPT) as worker:
         channel = worker.connect()
-        callers = [
-            threading.Thread(target=execute, args=(channel, "nap"), kwargs={"seconds": 1})
-            for _ in range(4)
-        ]
-        for caller in callers:
-            caller.start()
         session = messages.InitializeSessionRequest(session_id="session_9_9")
-        beat = messages.HeartbeatRequest(session_id="session_9_9").encode()
-        begun = time.monotonic()
-        # Answered in turn with what waits for a thread; then the session is there.
         channel.unary(f"{SERVICE}/InitializeSession", session.encode(), timeout=WAIT)
-        assert any(caller.is_alive() for caller in callers)
-        answer = channel.unary(f"{SERVICE}/Heartbeat", beat, timeout=0.5)
-        assert messages.HeartbeatResponse.decode(answer).session_valid
-        assert any(caller.is_alive() for caller in callers)
+        callers, releases = [], []
+        for number in range(2):
+            running, go = tmp_path / f"running{number}", tmp_path / f"go{number}"
+            os.mkfifo(running)
+            os.mkfifo(go)
+            arguments = {"running": str(running), "go": str(go)}
+            callers.append(
+                threading.Thread(target=execute, args=(channel, "hold"), kwargs=arguments)
+            )
+            callers[-1].start()
+            assert running.read_text() == "running"
+            releases.append(go)
+        beat = messages.HeartbeatRequest(session_id="session_9_9").encode()
+        ping = messages.PingRequest(message="health_check").encode()
+        for _ in range(20):
+            answer = channel.unary(f"{SERVICE}/Heartbeat", beat, timeout=WAIT)
+            assert messages.HeartbeatResponse.decode(answer).session_valid
+            channel.unary(f"{SERVICE}/Ping", ping, timeout=WAIT)
+        # A call waits for a thread: both are taken.
+        with pytest.raises(RpcError) as caught:
+            execute(channel, "process_id", timeout=0.1)
+        assert caught.value.code is StatusCode.DEADLINE_EXCEEDED
+        for go in releases:
+            go.write_text("")
         for caller in callers:
             caller.join(WAIT)
-        assert time.monotonic() - begun >= 1.0
+        assert execute(channel, "process_id").success
