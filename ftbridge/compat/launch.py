@@ -179,6 +179,18 @@ def parse(
     )
 
 
+def lead_process_group(launch: Launch) -> None:
+    """Lead a group and session of one's own, where the host asks for it.
+
+    On Linux it has seen to that already: then there is nothing to do, and no error.
+    """
+    if launch.process_group:
+        try:
+            os.setsid()
+        except OSError:
+            pass
+
+
 def _parser(*, threaded: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="grpc_server_threaded.py" if threaded else "grpc_server.py",

@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 
-from .launch import Launch
+from .launch import Launch, lead_process_group
 from .ready import write_ready_file
 from .rendezvous import HANDOVER_VARIABLE, Rendezvous, UnsafeFolderError
 
@@ -47,6 +47,7 @@ def attach(launch: Launch) -> int:
     # nothing to put in order.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    lead_process_group(launch)
     try:
         meeting = Rendezvous(launch.arguments)
         server, port = _join(meeting)

@@ -64,8 +64,7 @@ _STORAGE: Final = (
 _TRACKER: Final = "use self.track_request() and self.get_stats()"
 _EXAMPLE: Final = "it was an example; ftbridge.examples.StdlibAdapter is one here"
 _BACKENDS: Final = (
-    "telemetry goes to the host, to Prometheus and to OpenTelemetry as the operator chooses; "
-    "telemetry.span() and telemetry.emit() are all that an adapter needs"
+    "the worker sends what telemetry.span() and telemetry.emit() tell it to the host by itself"
 )
 
 _BASE_ADAPTER: Final[Mapping[str, str]] = {
@@ -115,19 +114,7 @@ MODULES: Final[Mapping[str, Module]] = {
     f"{PACKAGE}.session_context": Module(offered={"SessionContext": _CONTEXT}),
     f"{PACKAGE}.telemetry": Module(
         mirrors=_TELEMETRY,
-        refused=dict.fromkeys(
-            (
-                "TelemetryBackend",
-                "TelemetryStream",
-                "GrpcBackend",
-                "StderrBackend",
-                "set_backend",
-                "get_backend",
-                "setup_tracing",
-                "get_tracer",
-            ),
-            _BACKENDS,
-        ),
+        refused={"TelemetryStream": _BACKENDS, "GrpcBackend": _BACKENDS},
     ),
     f"{PACKAGE}.logging_config": Module(
         offered={"configure_logging": _LOGS, "get_logger": _LOGS},

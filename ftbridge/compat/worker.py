@@ -26,7 +26,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, cast
 
 from .host_watch import HostPulse, watch_input
-from .launch import Launch
+from .launch import Launch, lead_process_group
 from .logs import configure_logging
 from .ready import write_ready_file
 from .watchdog import SHARE_OF_TIMEOUT, Watchdog
@@ -111,18 +111,6 @@ def run(
     except Exception:  # noqa: BLE001  the adapter's teardown; the host is not to call it a crash
         _log.exception("stopping failed")
     return _OK
-
-
-def lead_process_group(launch: Launch) -> None:
-    """Lead a group and session of one's own, where the host asks for it.
-
-    On Linux it has seen to that already: then there is nothing to do, and no error.
-    """
-    if launch.process_group:
-        try:
-            os.setsid()
-        except OSError:
-            pass
 
 
 def say(line: str) -> None:

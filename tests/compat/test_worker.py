@@ -55,6 +55,17 @@ def test_started_by_the_hosts_arguments_it_serves(tmp_path, profile):
         assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_only_this_machine_can_connect(tmp_path):
+    with started(tmp_path, *POOL) as worker:
+        port = f"{worker.port():04X}"
+        listening = [
+            fields[1]
+            for line in Path(f"/proc/{worker.process.pid}/net/tcp").read_text().splitlines()
+            if (fields := line.split())[3] == "0A" and fields[1].endswith(f":{port}")
+        ]
+        assert listening == [f"0100007F:{port}"]
+
+
 def test_the_guides_undeclared_adapter_runs_in_the_process_profile_only(tmp_path):
     with started(tmp_path, *PLAIN) as worker:
         assert execute(worker.connect(), "nap", seconds=0).success
