@@ -41,10 +41,13 @@ def test_values_errors_and_streams_by_the_hosts_rules(pool):
 def test_a_tool_longer_than_many_heartbeats(pool):
     """The scaled form of 15 s under heartbeats every 2 s; `-m alone` has the real one."""
     boot(pool, 1, "--threads", "4")
+    # So short so often that the reactor takes to running it by itself; then it is not short.
+    pool.do("burst", tool="nap", params={"seconds": 0}, count=100)
+    [before] = pool.do("state")
     pool.do("burst", tool="nap", params={"seconds": 0.75})
     [worker] = pool.do("state")
     assert worker["state"] == "up"
-    assert worker["beats"] >= 5
+    assert worker["beats"] - before["beats"] >= 3
     assert worker["starts"] == 1
 
 
