@@ -19,7 +19,7 @@ STAND_IN = Path(__file__).resolve().parent / "pool_stand_in.py"
 
 SCALED: dict[str, Any] = {
     "heartbeat_interval": 0.1,
-    "heartbeat_timeout": 2.0,
+    "heartbeat_timeout": 8.0,
     "health_interval": 1.0,
     "ready_poll": 0.01,
     "restart_pause": 0.05,

@@ -108,7 +108,7 @@ def test_a_killed_launcher_is_back_at_the_same_server(pool):
 
 
 def test_a_stuck_worker_crashes_in_time_and_is_restarted_instead_of_lost(pool):
-    boot(pool, 1)
+    boot(pool, 1, heartbeat_timeout=2.5)
     pool.do("burst", tool="hold_interpreter", timeout=0.2)
     assert pool.do("await_starts", starts=2)
     [worker] = pool.do("state")
