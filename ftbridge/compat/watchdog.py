@@ -79,10 +79,20 @@ class Watchdog:
         self._arm()
         self._thread.start()
 
+    def end_in(self, seconds: float) -> None:
+        """End the process in so many seconds, whatever the server answers from now on.
+
+        For a stop, which must not hang either. There is no moment without a timer in between: an
+        interpreter that gets stuck just then would never be ended.
+        """
+        with self._lock:
+            self._stopped.set()
+            faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
+
     def disarm(self) -> None:
         """Never end the process from now on, without waiting for the thread.
 
-        Call it before the server stops. What a round does at the same moment cannot arm it again.
+        What a round does at the same moment cannot arm it again.
         """
         with self._lock:
             self._stopped.set()

@@ -100,12 +100,10 @@ def run(
     if pulse is not None:
         pulse.start()
     reason = _wait(server, inbox)
+    _end_in_time(launch.grace + UNWIND_SECONDS, watchdog)
     _log.info("stopping: %s", reason)
     if pulse is not None:
         pulse.stop()
-    if watchdog is not None:
-        watchdog.disarm()
-    _end_in_time(launch.grace + UNWIND_SECONDS)
     try:
         server.stop(launch.grace)
     except Exception:  # noqa: BLE001  the adapter's teardown; the host is not to call it a crash
@@ -252,8 +250,14 @@ def _wait(server: BridgeServer, inbox: Inbox) -> str:
             server.check()
 
 
-def _end_in_time(seconds: float) -> None:
+def _end_in_time(seconds: float, watchdog: Watchdog | None) -> None:
     """Have the process end, come what may: a tool's threads would keep an interpreter waiting."""
+    # A timer that needs no interpreter, should this one be stuck; the thread's end is the better.
+    late = seconds + _STUCK_SECONDS
+    if watchdog is not None:
+        watchdog.end_in(late)
+    else:
+        faulthandler.dump_traceback_later(late, exit=True)
 
     def end() -> None:
         time.sleep(seconds)
@@ -261,5 +265,3 @@ def _end_in_time(seconds: float) -> None:
         os._exit(_OK)
 
     threading.Thread(target=end, name="ftbridge-end", daemon=True).start()
-    # Should the interpreter be stuck, that thread is, too; this timer needs none.
-    faulthandler.dump_traceback_later(seconds + _STUCK_SECONDS, exit=True)

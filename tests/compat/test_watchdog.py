@@ -75,6 +75,24 @@ def test_a_closed_connection_is_not_silence(timer):
         watchdog.stop()
 
 
+def test_a_stop_has_its_own_end_and_answers_put_it_off_no_more(timer, monkeypatch):
+    server = create_server([])
+    ends = []
+    watchdog = Watchdog(server.start(), limit=5.0, connections=1, interval=0.001)
+    try:
+        watchdog.start()
+        assert timer.acquire(timeout=10.0)
+        monkeypatch.setattr(
+            faulthandler, "dump_traceback_later", lambda timeout, exit, file: ends.append(timeout)
+        )
+        watchdog.end_in(1.5)
+        assert not timer.cancelled.is_set()  # never a moment without a timer
+    finally:
+        watchdog.stop()
+        server.stop(0.0)
+    assert ends[ends.index(1.5) :] == [1.5]
+
+
 def test_a_limit_has_to_be_a_time():
     with pytest.raises(ValueError, match="limit=0"):
         Watchdog(1, limit=0)
