@@ -319,16 +319,19 @@ def test_a_tool_that_claims_to_be_cancelled_has_failed(bridge):
 
 def test_no_room_for_another_session():
     bridge = Fixture(quota=1)
-    assert bridge.value("add", {"a": 1}) == 1
-    with pytest.raises(RpcError, match="session_quota_exceeded") as caught:
-        bridge.call("add", {"a": 1}, session_id="s2")
-    assert caught.value.code is StatusCode.INTERNAL
-    with pytest.raises(RpcError) as caught:
-        list(bridge.stream("count", {"n": 1}, session_id="s2"))
-    assert caught.value.code is StatusCode.INTERNAL
-    with pytest.raises(RpcError) as caught:
-        bridge.call("add", {"a": 1}, session_id="x" * 1000)
-    assert caught.value.code is StatusCode.INVALID_ARGUMENT
+    try:
+        assert bridge.value("add", {"a": 1}) == 1
+        with pytest.raises(RpcError, match="session_quota_exceeded") as caught:
+            bridge.call("add", {"a": 1}, session_id="s2")
+        assert caught.value.code is StatusCode.INTERNAL
+        with pytest.raises(RpcError) as caught:
+            list(bridge.stream("count", {"n": 1}, session_id="s2"))
+        assert caught.value.code is StatusCode.INTERNAL
+        with pytest.raises(RpcError) as caught:
+            bridge.call("add", {"a": 1}, session_id="x" * 1000)
+        assert caught.value.code is StatusCode.INVALID_ARGUMENT
+    finally:
+        bridge.host.close()
 
 
 def test_calls_of_many_threads(bridge):
