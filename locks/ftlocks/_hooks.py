@@ -15,11 +15,13 @@ import sys
 import threading
 import weakref
 from _thread import allocate_lock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple, Protocol
+
+from ftlocks._sites import Site, line_of
 
 EXCLUSIVE: Final = "exclusive"
 READ: Final = "read"
@@ -53,10 +55,14 @@ class LockInfo:
         """File and line of the code, outside this package, that made the primitive."""
         if self._code is None:
             return ("", 0)
-        for start, end, line in self._code.co_lines():
-            if start <= self._instruction < end:
-                return (self._code.co_filename, line or self._code.co_firstlineno)
-        return (self._code.co_filename, self._code.co_firstlineno)
+        return (self._code.co_filename, line_of(self._code, self._instruction))
+
+    @property
+    def class_key(self) -> tuple[str, str, int, int]:
+        """The same for all primitives of one kind that have one name or were made in one place."""
+        if self.name:
+            return (self.kind, self.name, 0, 0)
+        return (self.kind, "", id(self._code), self._instruction)
 
     @property
     def label(self) -> str:
@@ -71,14 +77,18 @@ class LockInfo:
 
 
 class Waiter:
-    """One blocked thread. `gate` is what it sleeps on; None where it polls instead."""
+    """One blocked thread. `gate` is what it sleeps on; None where it polls instead.
 
-    __slots__ = ("error", "gate", "granted", "mode", "since_ns", "thread")
+    `site` is where in the program it waits, while an observer asks for sites.
+    """
+
+    __slots__ = ("error", "gate", "granted", "mode", "since_ns", "site", "thread")
 
     def __init__(self, mode: str, since_ns: int, *, gated: bool) -> None:
         self.thread = threading.current_thread()
         self.mode = mode
         self.since_ns = since_ns
+        self.site: Site | None = None
         self.granted = False
         self.error: BaseException | None = None
         self.gate = None
@@ -116,6 +126,33 @@ class LockState(NamedTuple):
     waiters: tuple[Waiter, ...]
 
 
+class Blocked(NamedTuple):
+    """A thread that waited for a hold to end.
+
+    Args:
+        thread: its ident.
+        waited_ns: how much of its wait was for this hold.
+        site: where it waits; None where no observer asks for sites.
+    """
+
+    thread: int
+    waited_ns: int
+    site: Site | None
+
+
+def blocked_by(since_ns: int, until_ns: int, waiters: Iterable[Waiter]) -> tuple[Blocked, ...]:
+    """What waits owe to a hold. `since_ns` must not lie before the end of the hold before it."""
+    return tuple(
+        [
+            Blocked(
+                waiter.thread.ident or 0, until_ns - max(since_ns, waiter.since_ns), waiter.site
+            )
+            for waiter in waiters
+            if waiter.since_ns < until_ns
+        ]
+    )
+
+
 class Hold(NamedTuple):
     """One outermost hold that has ended, told by the thread that released it.
 
@@ -129,6 +166,11 @@ class Hold(NamedTuple):
             uncontended one, 1 for a contended one. 0 for one that was not to be timed, but made
             others wait: `acquired_ns` and `held_ns` are then of the time since the first came.
         blocking: how many threads were waiting for it at its end.
+        site: where it was acquired. Of an uncontended hold the innermost frame alone, which is all
+            there is time for under the lock; None where no observer asks for sites.
+        blocked: those threads, where observers ask for sites.
+        after: the thread that had it before, where this hold had to wait for that one, and when
+            that one let go; (0, 0) where that is not known.
     """
 
     lock: LockInfo
@@ -140,6 +182,9 @@ class Hold(NamedTuple):
     held_ns: int
     weight: int
     blocking: int
+    site: Site | None = None
+    blocked: tuple[Blocked, ...] = ()
+    after: tuple[int, int] = (0, 0)
 
 
 class Observer:
@@ -148,6 +193,9 @@ class Observer:
     Called on the thread in question, which may hold other locks, but never the one it is about.
     An observer must not use a primitive of this package, except ones it never shares.
     """
+
+    # How many frames of the caller's stack to note with a hold that is told and with a waiter.
+    site_depth = 0
 
     def wanted(self, lock: LockInfo, mode: str, blocking: bool) -> None:
         """The thread is about to take the lock (not when it has it already). May raise."""
@@ -206,6 +254,7 @@ _requested = False
 # Read by the primitives, written with the switch held.
 active = False
 settings = Settings()
+site_depth = 0
 on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
 on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
 on_waited: tuple[Callable[[LockInfo, str, int, bool], None], ...] = ()
@@ -298,7 +347,7 @@ def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
 
 
 def _apply() -> None:
-    global active, settings, on_wanted, on_gave_up, on_waited, on_released
+    global active, settings, site_depth, on_wanted, on_gave_up, on_waited, on_released
     told = [observer for observer, _ in _observers]
     # A method that nobody overrode costs nothing.
     on_wanted = tuple(o.wanted for o in told if type(o).wanted is not Observer.wanted)
@@ -307,6 +356,7 @@ def _apply() -> None:
     on_released = tuple(o.released for o in told if type(o).released is not Observer.released)
     sample = 1 if _requested else min((sample for _, sample in _observers), default=1)
     settings = Settings(sample, bool(on_wanted))
+    site_depth = max((observer.site_depth for observer in told), default=0)
     active = _requested or bool(_observers)
     for lock in live():
         lock._observe(active)

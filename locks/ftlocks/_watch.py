@@ -7,6 +7,7 @@ an absurd one. Must never be used without a C lock underneath: exclusion is the 
 """
 
 import re
+import sys
 import threading
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from time import perf_counter_ns as clock
 from typing import Any, Final
 
 from ftlocks import _hooks
-from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Settings, Waiter
+from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Settings, Waiter, blocked_by
+from ftlocks._sites import Site, capture
 from ftlocks.errors import LockMisuseError, OwnerDiedError
 from ftlocks.statistics import Tally, owner_named
 
@@ -24,6 +26,7 @@ _SAMPLED: Final = -1
 _RESTORED: Final = -2
 # Value of `since`, see there.
 _BLOCKING: Final = -1
+_globals: Final = globals()
 # The C lock tells its owner by its repr alone.
 _C_OWNER: Final = re.compile(r" owner=(\d+) ")
 
@@ -41,10 +44,12 @@ class LockWatch(Tally):
         "_left",
         "_raw",
         "_release",
+        "handed",
         "info",
         "owner",
         "settings",
         "since",
+        "site",
         "waited",
         "waiters",
     )
@@ -66,6 +71,8 @@ class LockWatch(Tally):
         # a waiting thread, which writes that, wants to know who lets go.
         self.since = 0
         self.waited = _SAMPLED  # ns, when it is not negative
+        self.site: Site | None = None
+        self.handed = (0, 0)  # who let go last while others waited, and when
         # These two are for anybody to change.
         # (A thread that is blocked already stays in the picture.)
         self.waiters: dict[int, Waiter] = before.waiters if isinstance(before, LockWatch) else {}
@@ -124,14 +131,22 @@ class LockWatch(Tally):
         self.owner = get_ident()
         self.acquisitions += sample
         self._left = sample
+        if _hooks.site_depth:
+            # Only the place itself while the lock is held; the way to it is noted after.
+            frame: Any = sys._getframe(1)
+            while frame.f_globals is _globals:
+                frame = frame.f_back
+            self.site = (frame.f_code, frame.f_lasti)
         self.since = clock()
 
     def _finish(self, let_go: Callable[[], object] | None = None) -> object:
         """Release at the end of a hold to be told, and tell; what `let_go()` returned."""
         since, waited, thread = self.since, self.waited, self.owner or get_ident()
         now = clock()
-        waiters = self.waiters.copy().values()
+        site, handed = self.site, self.handed
+        waiters = tuple(self.waiters.copy().values())
         self.since = 0
+        self.site = None
         self.waited = _SAMPLED
         self.owner = 0
         weight = self.settings.sample if waited == _SAMPLED else 1
@@ -141,6 +156,10 @@ class LockWatch(Tally):
             weight = 0
         else:
             self.held(now - since)
+        # Else the one before was gone before this one began to wait.
+        after = handed if waited >= 0 and handed[1] > since - waited else (0, 0)
+        if waiters:
+            self.handed = (thread, now)
         state = (let_go or self._release)()
         if _hooks.on_released and (weight or waiters):
             hold = Hold(
@@ -153,6 +172,9 @@ class LockWatch(Tally):
                 now - since,
                 weight,
                 len(waiters),
+                site,
+                blocked_by(max(since, handed[1]), now, waiters) if _hooks.site_depth else (),
+                after,
             )
             for released in _hooks.on_released:
                 released(hold)
@@ -161,6 +183,8 @@ class LockWatch(Tally):
     def _wait(self, timeout: float) -> bool:
         started = clock()
         waiter = Waiter(EXCLUSIVE, started, gated=False)
+        if _hooks.site_depth:
+            waiter.site = capture(_hooks.site_depth)
         self.waiters[id(waiter)] = waiter
         if not self.since:
             self.since = _BLOCKING
@@ -178,7 +202,7 @@ class LockWatch(Tally):
         if got:
             self.acquisitions += 1
             self.contended(waited)
-            self._taken(waited)
+            self._taken(waited, waiter.site)
         return got
 
     def _poll(self, waiter: Waiter, started: int, timeout: float) -> bool:
@@ -195,10 +219,11 @@ class LockWatch(Tally):
                 raise waiter.error
             self._check_owner()
 
-    def _taken(self, waited: int) -> None:
+    def _taken(self, waited: int, site: Site | None) -> None:
         """Begin a timed hold; called with the lock held."""
         self.owner = get_ident()
         self.waited = waited
+        self.site = site
         self.since = clock()
 
     def _check(self, blocking: bool, timeout: float) -> None:
@@ -229,9 +254,10 @@ class LockWatch(Tally):
         return None
 
     def acquire_restore(self, state: object) -> None:
+        site = capture(_hooks.site_depth) if _hooks.site_depth else None
         self._acquire()
         self.acquisitions += 1
-        self._taken(_RESTORED)
+        self._taken(_RESTORED, site)
 
 
 class RLockWatch(LockWatch):
@@ -287,9 +313,9 @@ class RLockWatch(LockWatch):
         self.owner_thread = threading.current_thread()
         super()._begin()
 
-    def _taken(self, waited: int) -> None:
+    def _taken(self, waited: int, site: Site | None) -> None:
         self.owner_thread = threading.current_thread()
-        super()._taken(waited)
+        super()._taken(waited, site)
 
     def _check_owner(self) -> None:
         thread = self.owner_thread
@@ -309,9 +335,10 @@ class RLockWatch(LockWatch):
         return self._raw._release_save()
 
     def acquire_restore(self, state: object) -> None:
+        site = capture(_hooks.site_depth) if _hooks.site_depth else None
         self._raw._acquire_restore(state)
         self.acquisitions += 1
-        self._taken(_RESTORED)
+        self._taken(_RESTORED, site)
 
 
 def c_owner(raw: Any) -> int:

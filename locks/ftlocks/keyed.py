@@ -16,7 +16,8 @@ from typing import NoReturn
 
 from ftlocks import _hooks
 from ftlocks._base import Named
-from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockState, Waiter
+from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockState, Waiter, blocked_by
+from ftlocks._sites import Site, capture
 from ftlocks._watch import is_alive
 from ftlocks.errors import AcquireTimeoutError, LockMisuseError, OwnerDiedError, WouldBlockError
 from ftlocks.statistics import Owner, Tally, UseStatistics, owner_of
@@ -34,7 +35,7 @@ class KeyedLockStatistics(UseStatistics):
 class _Entry:
     """One key's lock and how many threads hold it or wait for it."""
 
-    __slots__ = ("depth", "lock", "owner", "since", "users", "waited", "waiters")
+    __slots__ = ("depth", "handed", "lock", "owner", "since", "site", "users", "waited", "waiters")
 
     def __init__(self) -> None:
         self.lock = _CRLock()
@@ -45,6 +46,8 @@ class _Entry:
         self.depth = 0
         self.since = 0
         self.waited = -1
+        self.site: Site | None = None
+        self.handed = (0, 0)  # who let go last while others waited, and when
 
 
 class KeyedLock[K: Hashable](Named):
@@ -128,12 +131,18 @@ class KeyedLock[K: Hashable](Named):
         entry.depth -= 1
         since, waited, held = entry.since, entry.waited, 0
         outermost = not entry.depth
-        blocking = len(entry.waiters)
+        site, handed, now = entry.site, entry.handed, 0
+        waiters: tuple[Waiter, ...] = ()
         if outermost:
             if since:
-                held = clock() - since
+                now = clock()
+                held = now - since
+                waiters = tuple(entry.waiters.copy().values())
+                if waiters:
+                    entry.handed = (me.ident or 0, now)
             entry.owner = None
             entry.waited = -1
+            entry.site = None
         entry.lock.release()
         with self._mutex:
             self._forget(key, entry)
@@ -150,7 +159,10 @@ class KeyedLock[K: Hashable](Named):
                 contended,
                 held,
                 1,
-                blocking,
+                len(waiters),
+                site,
+                blocked_by(max(since, handed[1]), now, waiters) if _hooks.site_depth else (),
+                handed if contended and handed[1] > since - waited else (0, 0),
             )
             for released in _hooks.on_released:
                 released(hold)
@@ -225,6 +237,8 @@ class KeyedLock[K: Hashable](Named):
     def _wait(self, key: K, entry: _Entry, timeout: float | None) -> bool:
         started = clock()
         waiter = Waiter(EXCLUSIVE, started, gated=False)
+        if _hooks.site_depth:
+            waiter.site = capture(_hooks.site_depth)
         entry.waiters[id(waiter)] = waiter
         got = False
         try:
@@ -238,7 +252,9 @@ class KeyedLock[K: Hashable](Named):
             if not got:
                 for gave_up in _hooks.on_gave_up:
                     gave_up(self._info, EXCLUSIVE, waited)
-        entry.waited = waited if got else entry.waited
+        if got:
+            entry.waited = waited
+            entry.site = waiter.site
         return got
 
     def _poll(self, key: K, entry: _Entry, waiter: Waiter, timeout: float | None) -> bool:

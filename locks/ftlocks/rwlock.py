@@ -15,7 +15,8 @@ from typing import Final, NoReturn, Self
 
 from ftlocks import _hooks
 from ftlocks._base import Named
-from ftlocks._hooks import READ, WRITE, Hold, LockState, Waiter
+from ftlocks._hooks import READ, WRITE, Hold, LockState, Waiter, blocked_by
+from ftlocks._sites import Site, capture
 from ftlocks._watch import is_alive
 from ftlocks.errors import (
     AcquireTimeoutError,
@@ -44,12 +45,17 @@ class RWLockStatistics:
 
 
 class _Holder:
-    """A thread inside: how often it entered, since when (0: not timed), after what wait."""
+    """A thread inside: how often it entered, since when (0: not timed), after what wait.
 
-    __slots__ = ("count", "since", "waited")
+    `site` and `after` as in `Hold`.
+    """
 
-    def __init__(self, since: int, waited: int) -> None:
+    __slots__ = ("after", "count", "since", "site", "waited")
+
+    def __init__(self, since: int, waited: int, after: tuple[int, int] = (0, 0)) -> None:
         self.count = 1
+        self.after = after
+        self.site: Site | None = None
         self.since = since
         self.waited = waited
 
@@ -82,6 +88,7 @@ class RWLock(Named):
     __slots__ = (
         "_always",
         "_fair",
+        "_handed",
         "_holders",
         "_mutex",
         "_queue",
@@ -99,6 +106,7 @@ class RWLock(Named):
         self._mutex = allocate_lock()  # guards all that follows; held for microseconds
         self._queue: deque[Waiter] = deque()
         self._writers_waiting = 0
+        self._handed = (0, 0)  # who let others in last, and when
         self._writer: threading.Thread | None = None
         self._holders: dict[threading.Thread, _Holder] = {}  # the writer, or the readers
         self.reads = Tally()
@@ -174,12 +182,12 @@ class RWLock(Named):
                     f"cannot downgrade {self._described()}: thread {me.name!r} entered it "
                     f"{holder.count} times; leave the inner blocks first"
                 )
-            ended = self._end(holder, self.writes)
+            ended = self._end(holder, WRITE, me)
             self._writer = None
             self._holders[me] = _Holder(clock() if self._timed else 0, -1)
             self.reads.acquisitions += 1
             woken = self._grant()
-        self._finish(woken, WRITE, me, ended)
+        self._finish(woken, ended)
 
     def statistics(self) -> RWLockStatistics:
         """The figures at one moment. Counts and waits are always kept; holds while observed."""
@@ -257,7 +265,8 @@ class RWLock(Named):
             tally.contended(waited)
         if mode is WRITE:
             self._writer = thread
-        self._holders[thread] = _Holder(clock() if self._timed else 0, waited)
+        after = self._handed if waited >= 0 else (0, 0)
+        self._holders[thread] = _Holder(clock() if self._timed else 0, waited, after)
 
     def _grant(self) -> list[Waiter]:
         """Put those inside whose turn it is; whom to wake, once the inner lock is free."""
@@ -282,6 +291,8 @@ class RWLock(Named):
     def _wait(self, waiter: Waiter, timeout: float | None) -> bool:
         gate = waiter.gate
         assert gate is not None
+        if _hooks.site_depth:
+            waiter.site = capture(_hooks.site_depth)
         limit = None if timeout is None else waiter.since_ns + int(timeout * 1e9)
         try:
             while True:
@@ -290,6 +301,7 @@ class RWLock(Named):
                     pause = min(pause, max(0.0, (limit - clock()) / 1e9))
                 gate.acquire(True, pause)
                 if waiter.granted:
+                    self._holders[waiter.thread].site = waiter.site
                     return True
                 if waiter.error is not None:
                     raise waiter.error
@@ -323,7 +335,7 @@ class RWLock(Named):
         """Leave; with None, in whichever way this thread is inside."""
         me = threading.current_thread()
         woken: list[Waiter] = []
-        ended: tuple[int, int, int] | None = None
+        ended: Hold | None = None
         with self._mutex:
             holder = self._holders.get(me)
             writing = self._writer is me
@@ -337,47 +349,50 @@ class RWLock(Named):
             holder.count -= 1
             if holder.count:
                 return
-            ended = self._end(holder, self.writes if writing else self.reads)
+            ended = self._end(holder, WRITE if writing else READ, me)
             del self._holders[me]
             if writing:
                 self._writer = None
             if self._queue:
                 woken = self._grant()
         if woken or ended:
-            self._finish(woken, WRITE if writing else READ, me, ended)
+            self._finish(woken, ended)
 
-    def _end(self, holder: _Holder, tally: Tally) -> tuple[int, int, int] | None:
-        """Count a hold; since when, how long and after what wait it was, if it was timed."""
+    def _end(self, holder: _Holder, mode: str, thread: threading.Thread) -> Hold | None:
+        """Count a hold; what to tell of it, if it was timed. The thread is still inside."""
         if not holder.since:
             return None
-        held = clock() - holder.since
-        tally.held(held)
-        return holder.since, held, holder.waited
+        now = clock()
+        held = now - holder.since
+        (self.writes if mode is WRITE else self.reads).held(held)
+        waiters = tuple(self._queue)
+        # Of several readers the last one is waited for; what was waited for those before it is
+        # in nobody's account.
+        last = len(self._holders) == 1
+        since = max(holder.since, self._handed[1])
+        if waiters and last:
+            self._handed = (thread.ident or 0, now)
+        return Hold(
+            self._info,
+            mode,
+            thread.ident or 0,
+            holder.since,
+            max(holder.waited, 0),
+            holder.waited >= 0,
+            held,
+            1,
+            len(waiters),
+            holder.site,
+            blocked_by(since, now, waiters) if last and _hooks.site_depth else (),
+            holder.after,
+        )
 
-    def _finish(
-        self,
-        woken: list[Waiter],
-        mode: str,
-        thread: threading.Thread,
-        ended: tuple[int, int, int] | None,
-    ) -> None:
+    def _finish(self, woken: list[Waiter], ended: Hold | None) -> None:
         for waiter in woken:
             waiter.wake()
-        if ended is not None and _hooks.on_released:
-            since, held, waited = ended
-            hold = Hold(
-                self._info,
-                mode,
-                thread.ident or 0,
-                since,
-                max(waited, 0),
-                waited >= 0,
-                held,
-                1,
-                len(woken) + len(self._queue),
-            )
+        if ended is not None:
             for released in _hooks.on_released:
-                released(hold)
+                released(ended)
 
     def _check_owners(self) -> None:
         dead = [thread for thread in self._holders.copy() if not is_alive(thread)]
