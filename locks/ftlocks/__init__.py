@@ -20,10 +20,13 @@ from ftlocks.cache import CacheStatistics, SingleFlightCache
 from ftlocks.channel import Channel, ChannelStatistics
 from ftlocks.condition import Barrier, BarrierStatistics, Condition, ConditionStatistics
 from ftlocks.counter import CounterStatistics, ShardedCounter
+from ftlocks.deadlock import BlockedThread, Watchdog, WatchReport, watchdog
 from ftlocks.errors import (
     AcquireTimeoutError,
     ClosedError,
+    DeadlockError,
     LockMisuseError,
+    LockOrderError,
     OwnerDiedError,
     UpgradeError,
     WouldBlockError,
@@ -34,6 +37,14 @@ from ftlocks.local import ThreadLocal, ThreadLocalStatistics
 from ftlocks.mapping import ConcurrentDict, ConcurrentDictStatistics
 from ftlocks.mutex import Lock, RLock
 from ftlocks.once import Lazy, Once, OnceStatistics
+from ftlocks.order import (
+    OrderChecker,
+    OrderReport,
+    OrderStep,
+    check_order,
+    declare_order,
+    nested,
+)
 from ftlocks.rwlock import RWLock, RWLockStatistics
 from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
 from ftlocks.spin import BarrierTimeoutError, SpinBarrier, SpinBarrierStatistics
@@ -48,6 +59,7 @@ __all__ = [
     "Barrier",
     "BarrierStatistics",
     "BarrierTimeoutError",
+    "BlockedThread",
     "BoundedSemaphore",
     "CacheStatistics",
     "Channel",
@@ -58,6 +70,7 @@ __all__ = [
     "Condition",
     "ConditionStatistics",
     "CounterStatistics",
+    "DeadlockError",
     "Event",
     "EventStatistics",
     "Hold",
@@ -67,11 +80,15 @@ __all__ = [
     "Lock",
     "LockInfo",
     "LockMisuseError",
+    "LockOrderError",
     "LockState",
     "LockStatistics",
     "Observer",
     "Once",
     "OnceStatistics",
+    "OrderChecker",
+    "OrderReport",
+    "OrderStep",
     "Owner",
     "OwnerDiedError",
     "RLock",
@@ -90,10 +107,16 @@ __all__ = [
     "UpgradeError",
     "UseStatistics",
     "Waiter",
+    "WatchReport",
+    "Watchdog",
     "WouldBlockError",
     "add_observer",
+    "check_order",
+    "declare_order",
+    "nested",
     "observe",
     "observing",
     "remove_observer",
     "states",
+    "watchdog",
 ]

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from ftlocks import _hooks
 from ftlocks._hooks import LockInfo, LockState, Waiter
+from ftlocks._sites import capture
 from ftlocks.statistics import Tally
 
 PUBLIC = __name__.partition(".")[0]  # the package that reprs name, whatever module a class is in
@@ -71,6 +72,8 @@ class Queued(Named):
         """Sleep until let in (True) or out of time (False); the waiter is in the queue already."""
         gate = waiter.gate
         assert gate is not None
+        if _hooks.site_depth:
+            waiter.site = capture(_hooks.site_depth)
         try:
             if timeout is None:
                 gate.acquire()

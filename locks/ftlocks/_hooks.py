@@ -5,9 +5,10 @@ where it was made. A contention profile, a lock-order checker or a deadlock watc
 things: an `Observer`, which is told of each hold after it has ended, and `states()`, a picture of
 who holds and who waits, taken without stopping anybody.
 
-Nothing is told while the lock in question is held: what an observer does would otherwise lengthen
-the very holds it measures. With no observer, and `observe()` off, `Lock` and `RLock` are their C
-counterparts and this module is not on the way at all. Must never import a primitive.
+Nothing that measures is told while the lock in question is held: what an observer does would
+otherwise lengthen the very holds it measures. Only an observer that overrides `taken` is. With no
+observer, and `observe()` off, `Lock` and `RLock` are their C counterparts and this module is not on
+the way at all. Must never import a primitive.
 """
 
 import itertools
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 from types import CodeType, FrameType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from ftlocks._sites import Site, line_of
 
@@ -40,12 +41,16 @@ class LockInfo:
     `id` is never used again, unlike ``id()``. `kind` is the class's name.
     """
 
-    __slots__ = ("_code", "_instruction", "id", "kind", "name")
+    __slots__ = ("_code", "_instruction", "id", "kind", "name", "order_class", "order_key")
 
     def __init__(self, kind: str, name: str, frame: FrameType | None) -> None:
         self.id = next(_ids)
         self.kind = kind
         self.name = name
+        # The lock-order checker's: which class this one is of (0: not asked yet), and its place
+        # among its like, where that was declared.
+        self.order_class = 0
+        self.order_key: Any = None
         # The line is worked out when somebody asks: most locks are never asked about.
         self._code: CodeType | None = None if frame is None else frame.f_code
         self._instruction = -1 if frame is None else frame.f_lasti
@@ -79,15 +84,20 @@ class LockInfo:
 class Waiter:
     """One blocked thread. `gate` is what it sleeps on; None where it polls instead.
 
-    `site` is where in the program it waits, while an observer asks for sites.
+    `site` is where in the program it waits, while an observer asks for sites. One that is `timed`
+    gives up by itself; one that is `firm` cannot be interrupted.
     """
 
-    __slots__ = ("error", "gate", "granted", "mode", "since_ns", "site", "thread")
+    __slots__ = ("error", "firm", "gate", "granted", "mode", "since_ns", "site", "thread", "timed")
 
-    def __init__(self, mode: str, since_ns: int, *, gated: bool) -> None:
+    def __init__(
+        self, mode: str, since_ns: int, *, gated: bool, timeout: float | None = None
+    ) -> None:
         self.thread = threading.current_thread()
         self.mode = mode
         self.since_ns = since_ns
+        self.timed = timeout is not None and timeout >= 0
+        self.firm = False
         self.site: Site | None = None
         self.granted = False
         self.error: BaseException | None = None
@@ -118,12 +128,17 @@ class LockState(NamedTuple):
         owners: idents of the holding threads; empty when free, or when the holder is not known
             (a `Lock` that nobody observes).
         waiters: whom the owners block, in the order in which they came.
+        holds: for each of the owners what tells its hold from every other of this primitive; empty
+            where there is nothing.
+        mode: how the owners hold it.
     """
 
     info: LockInfo
     key: object
     owners: tuple[int, ...]
     waiters: tuple[Waiter, ...]
+    holds: tuple[int, ...] = ()
+    mode: str = EXCLUSIVE
 
 
 class Blocked(NamedTuple):
@@ -212,6 +227,19 @@ class Observer:
     def released(self, hold: Hold) -> None:
         """A hold has ended that was contended, sampled, or made others wait. Must not raise."""
 
+    # For those that have to know of every hold, as a lock-order checker does. Where `tracks` is
+    # set, a `Lock` knows its owner during every hold and tells of these three, which costs more.
+    tracks: ClassVar[bool] = False
+
+    def taking(self, lock: LockInfo, mode: str, blocking: bool, key: object) -> None:
+        """As `wanted`, with the key of a `KeyedLock`. May raise."""
+
+    def taken(self, lock: LockInfo, mode: str, key: object) -> None:
+        """The thread has the lock now; called while it has. Must not raise."""
+
+    def left(self, lock: LockInfo, key: object, thread: int) -> None:
+        """It is free again; `thread` is the ident of the one that had it, 0 if unknown."""
+
 
 class Settings(NamedTuple):
     """How `Lock` and `RLock` are to be observed.
@@ -219,10 +247,12 @@ class Settings(NamedTuple):
     Args:
         sample: one of how many uncontended holds is timed.
         told: whether some observer wants to know of every acquisition beforehand.
+        tracked: whether some observer wants to know of every hold.
     """
 
     sample: int = 1
     told: bool = False
+    tracked: bool = False
 
 
 class Observable(Protocol):
@@ -259,6 +289,9 @@ on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
 on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
 on_waited: tuple[Callable[[LockInfo, str, int, bool], None], ...] = ()
 on_released: tuple[Callable[[Hold], None], ...] = ()
+on_taking: tuple[Callable[[LockInfo, str, bool, object], None], ...] = ()
+on_taken: tuple[Callable[[LockInfo, str, object], None], ...] = ()
+on_left: tuple[Callable[[LockInfo, object, int], None], ...] = ()
 
 
 def register(lock: Observable, kind: str, name: str) -> None:
@@ -348,14 +381,18 @@ def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
 
 def _apply() -> None:
     global active, settings, site_depth, on_wanted, on_gave_up, on_waited, on_released
+    global on_taking, on_taken, on_left
     told = [observer for observer, _ in _observers]
     # A method that nobody overrode costs nothing.
     on_wanted = tuple(o.wanted for o in told if type(o).wanted is not Observer.wanted)
     on_gave_up = tuple(o.gave_up for o in told if type(o).gave_up is not Observer.gave_up)
     on_waited = tuple(o.waited for o in told if type(o).waited is not Observer.waited)
     on_released = tuple(o.released for o in told if type(o).released is not Observer.released)
+    on_taking = tuple(o.taking for o in told if type(o).taking is not Observer.taking)
+    on_taken = tuple(o.taken for o in told if type(o).taken is not Observer.taken)
+    on_left = tuple(o.left for o in told if type(o).left is not Observer.left)
     sample = 1 if _requested else min((sample for _, sample in _observers), default=1)
-    settings = Settings(sample, bool(on_wanted))
+    settings = Settings(sample, bool(on_wanted), any(observer.tracks for observer in told))
     site_depth = max((observer.site_depth for observer in told), default=0)
     active = _requested or bool(_observers)
     for lock in live():

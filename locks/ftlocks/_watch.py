@@ -83,6 +83,10 @@ class LockWatch(Tally):
         figures["acquisitions"] += self.settings.sample - self._left
         return figures
 
+    def turns(self) -> int:
+        """How often it has been taken; tells one hold from the next."""
+        return self.acquisitions + self.settings.sample - self._left
+
     def entry(self) -> Callable[[], bool]:
         """The way in that a `with` block takes; without arguments it is quicker."""
         return self._enter_told if self.settings.told else self._enter
@@ -182,7 +186,7 @@ class LockWatch(Tally):
 
     def _wait(self, timeout: float) -> bool:
         started = clock()
-        waiter = Waiter(EXCLUSIVE, started, gated=False)
+        waiter = Waiter(EXCLUSIVE, started, gated=False, timeout=timeout)
         if _hooks.site_depth:
             waiter.site = capture(_hooks.site_depth)
         self.waiters[id(waiter)] = waiter

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC, Named
 from ftlocks._hooks import LockState, Waiter
+from ftlocks._sites import capture
 from ftlocks.errors import LockMisuseError, WouldBlockError
 from ftlocks.mutex import RLock
 from ftlocks.statistics import Tally
@@ -132,9 +133,11 @@ class Condition(Named):
         """
         if not self._is_owned():
             raise self._misuse("wait on")
-        waiter = Waiter(self._info.kind.lower(), clock(), gated=True)
+        waiter = Waiter(self._info.kind.lower(), clock(), gated=True, timeout=timeout)
         gate = waiter.gate
         assert gate is not None
+        if _hooks.site_depth:
+            waiter.site = capture(_hooks.site_depth)
         self._queue.append(waiter)
         state = self._release_save()
         try:

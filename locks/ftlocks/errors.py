@@ -30,3 +30,25 @@ class WouldBlockError(Exception):
 
 class AcquireTimeoutError(TimeoutError):
     """A block that waits for a lock with a timeout was not entered in time."""
+
+
+class LockOrderError(RuntimeError):
+    """A strict lock-order check found that taking this lock now could lead to a deadlock.
+
+    Raised before the lock is taken. `report` tells all (`ftlocks.OrderReport`).
+    """
+
+    def __init__(self, report: object) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+class DeadlockError(RuntimeError):
+    """A watchdog ended this thread's wait, because it was part of a deadlock.
+
+    The lock that was waited for has not been taken. `report` tells all (`ftlocks.WatchReport`).
+    """
+
+    def __init__(self, report: object) -> None:
+        super().__init__(str(report))
+        self.report = report

@@ -75,7 +75,7 @@ class Event(Queued):
                 return True
             if timeout is not None and timeout <= 0:
                 return False
-            waiter = Waiter(self._mode, clock(), gated=True)
+            waiter = Waiter(self._mode, clock(), gated=True, timeout=timeout)
             self._queue.append(waiter)
         return self._park(waiter, timeout)
 

@@ -90,9 +90,11 @@ class KeyedLock[K: Hashable](Named):
             if timeout < 0:
                 raise ValueError(f"timeout must not be negative, got {timeout!r}")
         me = threading.current_thread()
-        if _hooks.on_wanted and not self._held_by(key, me):
+        if (_hooks.on_wanted or _hooks.on_taking) and not self._held_by(key, me):
             for wanted in _hooks.on_wanted:
                 wanted(self._info, EXCLUSIVE, blocking)
+            for taking in _hooks.on_taking:
+                taking(self._info, EXCLUSIVE, blocking and timeout != 0, key)
         with self._mutex:
             entry = self._entries.get(key)
             if entry is None:
@@ -112,6 +114,8 @@ class KeyedLock[K: Hashable](Named):
             if entry.depth == 1:
                 entry.owner = me
                 entry.since = clock() if self._timed else 0
+                for taken in _hooks.on_taken:
+                    taken(self._info, EXCLUSIVE, key)
         return got
 
     def acquire_nowait(self, key: K) -> bool:
@@ -144,6 +148,9 @@ class KeyedLock[K: Hashable](Named):
             entry.waited = -1
             entry.site = None
         entry.lock.release()
+        if outermost:
+            for left in _hooks.on_left:
+                left(self._info, key, me.ident or 0)
         with self._mutex:
             self._forget(key, entry)
             if held:
@@ -236,7 +243,7 @@ class KeyedLock[K: Hashable](Named):
 
     def _wait(self, key: K, entry: _Entry, timeout: float | None) -> bool:
         started = clock()
-        waiter = Waiter(EXCLUSIVE, started, gated=False)
+        waiter = Waiter(EXCLUSIVE, started, gated=False, timeout=timeout)
         if _hooks.site_depth:
             waiter.site = capture(_hooks.site_depth)
         entry.waiters[id(waiter)] = waiter
@@ -305,8 +312,9 @@ class KeyedLock[K: Hashable](Named):
             LockState(
                 self._info,
                 key,
-                () if entry.owner is None else (entry.owner.ident or 0,),
+                () if (owner := entry.owner) is None else (owner.ident or 0,),
                 tuple(entry.waiters.copy().values()),
+                () if owner is None else (entry.since,),
             )
             for key, entry in self._entries.copy().items()
         ]

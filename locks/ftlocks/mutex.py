@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC
 from ftlocks._hooks import LockInfo, LockState, Settings
+from ftlocks._tracked import TrackedLockWatch, TrackedRLockWatch
 from ftlocks._watch import LockWatch, RLockWatch, c_owner
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
@@ -75,7 +76,8 @@ class _Mutex:
         self.release = raw.release  # type: ignore[method-assign]
 
     def _make_watch(self, settings: Settings) -> LockWatch:
-        return LockWatch(self._info, self._raw, self._tally, settings)
+        kind = TrackedLockWatch if settings.tracked else LockWatch
+        return kind(self._info, self._raw, self._tally, settings)
 
     def _observe(self, on: bool) -> None:
         watch = self._watch
@@ -178,6 +180,7 @@ class _Mutex:
                 None,
                 (owner,) if owner else (),
                 () if watch is None else tuple(watch.waiters.copy().values()),
+                () if watch is None or not owner else (watch.turns(),),
             )
         ]
 
@@ -274,7 +277,8 @@ class RLock(_Mutex):
         return self._owner_ident() != 0
 
     def _make_watch(self, settings: Settings) -> RLockWatch:
-        return RLockWatch(self._info, self._raw, self._tally, settings)
+        kind = TrackedRLockWatch if settings.tracked else RLockWatch
+        return kind(self._info, self._raw, self._tally, settings)
 
     def _owner_ident(self) -> int:
         return c_owner(self._raw)

@@ -188,6 +188,10 @@ class RWLock(Named):
             self.reads.acquisitions += 1
             woken = self._grant()
         self._finish(woken, ended)
+        for left in _hooks.on_left:
+            left(self._info, None, me.ident or 0)
+        for taken in _hooks.on_taken:
+            taken(self._info, READ, None)
 
     def statistics(self) -> RWLockStatistics:
         """The figures at one moment. Counts and waits are always kept; holds while observed."""
@@ -226,9 +230,12 @@ class RWLock(Named):
             if timeout < 0:
                 raise ValueError(f"timeout must not be negative, got {timeout!r}")
         me = threading.current_thread()
-        if _hooks.on_wanted and me not in self._holders:
+        if (_hooks.on_wanted or _hooks.on_taking) and me not in self._holders:
             for wanted in _hooks.on_wanted:
                 wanted(self._info, mode, blocking)
+            for taking in _hooks.on_taking:
+                taking(self._info, mode, blocking and timeout != 0, None)
+        waiter: Waiter | None = None
         with self._mutex:
             holder = self._holders.get(me)
             if holder is not None:
@@ -242,13 +249,17 @@ class RWLock(Named):
                 return True
             if self._may_enter(mode):
                 self._enter(mode, me, -1)
-                return True
-            if not blocking or timeout == 0:
+            elif not blocking or timeout == 0:
                 return False
-            waiter = Waiter(mode, clock(), gated=True)
-            self._queue.append(waiter)
-            self._writers_waiting += mode is WRITE
-        return self._wait(waiter, timeout)
+            else:
+                waiter = Waiter(mode, clock(), gated=True, timeout=timeout)
+                self._queue.append(waiter)
+                self._writers_waiting += mode is WRITE
+        if waiter is not None and not self._wait(waiter, timeout):
+            return False
+        for taken in _hooks.on_taken:
+            taken(self._info, mode, None)
+        return True
 
     def _may_enter(self, mode: str) -> bool:
         if mode is WRITE:
@@ -357,6 +368,8 @@ class RWLock(Named):
                 woken = self._grant()
         if woken or ended:
             self._finish(woken, ended)
+        for left in _hooks.on_left:
+            left(self._info, None, me.ident or 0)
 
     def _end(self, holder: _Holder, mode: str, thread: threading.Thread) -> Hold | None:
         """Count a hold; what to tell of it, if it was timed. The thread is still inside."""
@@ -422,8 +435,17 @@ class RWLock(Named):
         self._timed = on or self._always
 
     def _states(self) -> list[LockState]:
-        owners = tuple(thread.ident or 0 for thread in self._holders.copy())
-        return [LockState(self._info, None, owners, tuple(self._queue.copy()))]
+        holders = self._holders.copy()
+        return [
+            LockState(
+                self._info,
+                None,
+                tuple(thread.ident or 0 for thread in holders),
+                tuple(self._queue.copy()),
+                tuple(holder.since for holder in holders.values()),
+                READ if self._writer is None else WRITE,
+            )
+        ]
 
 
 class Side:

@@ -1,0 +1,178 @@
+"""Waits that are for no primitive of this package: for a thread's end, and for a future.
+
+Neither tells who waits, and an executor does not tell which of its threads runs what; so, while a
+watchdog is on, `Thread.join`, `Future.result` and `Future.exception`, `ThreadPoolExecutor.submit`
+and the method that runs its work are replaced by ones that note it. A wait that begins earlier, or
+goes through `concurrent.futures.wait` or `as_completed`, is not seen. Must never keep an executor
+alive.
+"""
+
+import threading
+import weakref
+from _thread import allocate_lock, get_ident
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import thread as _pools
+from time import perf_counter_ns as clock
+from typing import Any, Final, NamedTuple
+
+from ftlocks import _hooks
+from ftlocks._hooks import POLL_SECONDS, Waiter
+from ftlocks._sites import capture
+
+
+class OutsideWait(NamedTuple):
+    """A thread that waits for others, and goes on when any one of them can.
+
+    Args:
+        what: as a message names it.
+        needs: idents of those threads; empty where nobody can tell.
+    """
+
+    what: str
+    waiter: Waiter
+    needs: frozenset[int]
+
+
+_waiting: Final[dict[int, tuple[Waiter, Any]]] = {}  # and what for
+_switch: Final = allocate_lock()
+_users = 0
+
+
+def waits() -> list[OutsideWait]:
+    """All such waits, at one moment for each."""
+    found = []
+    for waiter, target in _waiting.copy().values():
+        if isinstance(target, Future):
+            found.append(_future_wait(waiter, target))
+        else:
+            what = f"the end of thread {target.name!r}"
+            found.append(OutsideWait(what, waiter, frozenset({target.ident or 0})))
+    return found
+
+
+def _future_wait(waiter: Waiter, future: "Future[Any]") -> OutsideWait:
+    runner = vars(future).get("_ftlocks_runner")
+    pool_of = vars(future).get("_ftlocks_pool")
+    pool = None if pool_of is None else pool_of()
+    if future.done():
+        return OutsideWait("a future that is done", waiter, frozenset())
+    if runner is not None:
+        return OutsideWait("the result of work that has begun", waiter, frozenset({runner}))
+    if pool is None:
+        return OutsideWait("a future", waiter, frozenset())
+    name = pool._thread_name_prefix or "unnamed"
+    threads = {thread.ident or 0 for thread in pool._threads.copy()}
+    if len(threads) < pool._max_workers:
+        threads = set()  # another one is about to be started
+    what = f"work that waits for a thread of executor {name!r}, which has {pool._max_workers}"
+    return OutsideWait(what, waiter, frozenset(threads))
+
+
+def install() -> None:
+    """Note such waits from now on, until as many `uninstall` have come."""
+    global _users
+    with _switch:
+        _users += 1
+        if _users == 1:
+            for owner, name, old, new in _REPLACED:
+                _replace(owner, name, old, new)
+
+
+def uninstall() -> None:
+    """Undo one `install`."""
+    global _users
+    with _switch:
+        _users -= 1
+        if _users == 0:
+            for owner, name, old, new in _REPLACED:
+                _replace(owner, name, new, old)
+
+
+def _replace(owner: type, name: str, old: object, new: object) -> None:
+    # Where somebody else has replaced it meanwhile, theirs stays.
+    if vars(owner).get(name) is old:
+        setattr(owner, name, new)
+
+
+_join: Final = threading.Thread.join
+_result: Final = Future.result
+_exception: Final = Future.exception
+_submit: Final = ThreadPoolExecutor.submit
+_run: Final[Any] = _pools._WorkItem.run
+
+
+def _noted_join(self: threading.Thread, timeout: float | None = None) -> None:
+    if timeout is not None or self is threading.current_thread() or self.ident is None:
+        _join(self, timeout)
+        return
+    waiter = Waiter("join", clock(), gated=False)
+    waiter.site = capture(_hooks.site_depth)
+    _waiting[id(waiter)] = (waiter, self)
+    try:
+        while True:
+            _join(self, POLL_SECONDS)
+            if not self.is_alive():
+                _join(self)
+                return
+            if waiter.error is not None:
+                raise waiter.error
+    finally:
+        del _waiting[id(waiter)]
+
+
+def _noted_result(self: "Future[Any]", timeout: float | None = None) -> Any:
+    if timeout is None and not self.done():
+        _await(self)
+    return _result(self, timeout)
+
+
+def _noted_exception(self: "Future[Any]", timeout: float | None = None) -> BaseException | None:
+    if timeout is None and not self.done():
+        _await(self)
+    return _exception(self, timeout)
+
+
+def _await(future: "Future[Any]") -> None:
+    waiter = Waiter("result", clock(), gated=True)
+    waiter.site = capture(_hooks.site_depth)
+    assert waiter.gate is not None
+    future.add_done_callback(_Wake(waiter))
+    _waiting[id(waiter)] = (waiter, future)
+    try:
+        waiter.gate.acquire()
+    finally:
+        del _waiting[id(waiter)]
+    if waiter.error is not None and not future.done():
+        raise waiter.error
+
+
+class _Wake:
+    """Ends the wait when the future is done."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self, waiter: Waiter) -> None:
+        self._waiter = waiter
+
+    def __call__(self, future: object) -> None:
+        self._waiter.wake()
+
+
+def _noted_submit(self: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> "Future[Any]":
+    future: Future[Any] = _submit(self, *args, **kwargs)
+    vars(future)["_ftlocks_pool"] = weakref.ref(self)
+    return future
+
+
+def _noted_run(self: Any, *args: Any) -> None:
+    vars(self.future)["_ftlocks_runner"] = get_ident()
+    _run(self, *args)
+
+
+_REPLACED: Final[list[tuple[type, str, object, object]]] = [
+    (threading.Thread, "join", _join, _noted_join),
+    (Future, "result", _result, _noted_result),
+    (Future, "exception", _exception, _noted_exception),
+    (ThreadPoolExecutor, "submit", _submit, _noted_submit),
+    (_pools._WorkItem, "run", _run, _noted_run),
+]
