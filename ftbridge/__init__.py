@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ftbridge.adapters.decorators import thread_safe_method, tool
     from ftbridge.adapters.errors import AdapterError
     from ftbridge.adapters.host import AdapterHost
+    from ftbridge.adapters.host_access import HostToolError
     from ftbridge.adapters.loader import load_adapter
     from ftbridge.adapters.threaded import ThreadSafeAdapter
+    from ftbridge.bridge.host_tools import HostTools, host_tool
     from ftbridge.client import AsyncClient, Client
 
 __version__ = "0.1.0"
@@ -27,11 +29,14 @@ __all__ = [
     "AsyncClient",
     "BaseAdapter",
     "Client",
+    "HostToolError",
+    "HostTools",
     "SessionContext",
     "StreamChunk",
     "ThreadSafeAdapter",
     "__version__",
     "current_session",
+    "host_tool",
     "load_adapter",
     "thread_safe_method",
     "tool",
@@ -44,10 +49,13 @@ _HOMES = {
     "AsyncClient": "ftbridge.client",
     "BaseAdapter": "ftbridge.adapters.base",
     "Client": "ftbridge.client",
+    "HostToolError": "ftbridge.adapters.host_access",
+    "HostTools": "ftbridge.bridge.host_tools",
     "SessionContext": "ftbridge.adapters.context",
     "StreamChunk": "ftbridge.adapters.chunks",
     "ThreadSafeAdapter": "ftbridge.adapters.threaded",
     "current_session": "ftbridge.adapters.context",
+    "host_tool": "ftbridge.bridge.host_tools",
     "load_adapter": "ftbridge.adapters.loader",
     "thread_safe_method": "ftbridge.adapters.decorators",
     "tool": "ftbridge.adapters.decorators",

@@ -6,13 +6,13 @@ overrides a tool without the decorator is none. Must never create an instance of
 
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType, MappingProxyType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from ftbridge.adapters import annotations, docstrings
-from ftbridge.adapters.decorators import LOCKING_ATTRIBUTE, METADATA_ATTRIBUTE, ToolMetadata
+from ftbridge.adapters.decorators import METADATA_ATTRIBUTE, ToolMetadata
 from ftbridge.adapters.errors import InvalidToolError
 from ftbridge.adapters.matching import ACCEPT_ANYTHING, Accept
 
@@ -95,11 +95,6 @@ def _define(
             f"{label} is a {type(member).__name__}: @tool goes on plain methods, whose first "
             "parameter is self"
         )
-    if getattr(member, LOCKING_ATTRIBUTE, False) and not hasattr(adapter_class, "acquire_lock"):
-        raise InvalidToolError(
-            f"{label} declares locks, which {adapter_class.__qualname__} does not have: derive it "
-            "from ThreadSafeAdapter"
-        )
     wrapped = inspect.unwrap(member)
     only_streams = inspect.isgeneratorfunction(wrapped) or inspect.isasyncgenfunction(wrapped)
     docstring = inspect.getdoc(member)
@@ -123,19 +118,30 @@ def _define(
 def _parameters(
     label: str, function: FunctionType, docstring: str | None
 ) -> tuple[tuple[ParameterInfo, ...], Accept | None]:
-    """The parameters, and what ``**kwargs`` takes where there is such a one."""
-    signature = inspect.signature(function)
-    hints = _hints(function)
-    texts = docstrings.parameter_descriptions(docstring)
-    found: list[ParameterInfo] = []
-    others: Accept | None = None
-    declared = list(signature.parameters.values())
+    declared = list(inspect.signature(function).parameters.values())
     if not declared or declared[0].kind not in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
         raise InvalidToolError(f"{label} has no self: a tool is a method of its adapter")
-    for parameter in declared[1:]:
+    return read_parameters(label, declared[1:], function, docstring)
+
+
+def read_parameters(
+    label: str,
+    declared: Iterable[inspect.Parameter],
+    function: Callable[..., object],
+    docstring: str | None,
+) -> tuple[tuple[ParameterInfo, ...], Accept | None]:
+    """The `declared` parameters of a function, and what ``**kwargs`` takes where there is one.
+
+    Raises `InvalidToolError`, which names the function as `label`.
+    """
+    hints = _hints(function)
+    texts = docstrings.parameter_descriptions(docstring)
+    found: list[ParameterInfo] = []
+    others: Accept | None = None
+    for parameter in declared:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             others = annotations.accept(hints.get(parameter.name, Any))
         elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -168,7 +174,7 @@ def _parameter(parameter: inspect.Parameter, hint: object, texts: dict[str, str]
     )
 
 
-def _hints(function: FunctionType) -> dict[str, object]:
+def _hints(function: Callable[..., object]) -> dict[str, object]:
     """Resolved annotations. One that cannot be resolved leaves its parameter unchecked."""
     try:
         return dict(typing.get_type_hints(function, include_extras=True))

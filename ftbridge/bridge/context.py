@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ftbridge.adapters.context import SessionContext
+from ftbridge.adapters.host_access import NO_HOST, HostAccess
 from ftbridge.rpc.method import Call
 
 CORRELATION_HEADER = "x-snakepit-correlation-id"
@@ -34,12 +35,14 @@ class CallContext(SessionContext):
         session_id: str,
         request_metadata: Mapping[str, str],
         session_metadata: Mapping[str, str],
+        host: HostAccess = NO_HOST,
     ) -> None:
         super().__init__(
             session_id,
             request_metadata,
             session_metadata=session_metadata,
             deadline=call.deadline,
+            host=host,
         )
         self._call = call
         self._linked = False

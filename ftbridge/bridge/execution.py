@@ -23,6 +23,7 @@ from ftbridge.adapters.errors import (
     ToolNotFoundError,
 )
 from ftbridge.adapters.host import AdapterHost
+from ftbridge.adapters.host_access import NO_HOST, HostAccess
 from ftbridge.rpc.cost import Cost
 from ftbridge.rpc.method import Call
 from ftbridge.rpc.status import MAX_STATUS_MESSAGE_BYTES, RpcError, StatusCode
@@ -43,6 +44,7 @@ from ftlocks import ShardedCounter
 
 from .context import CORRELATION_KEY, CallContext, correlation_id
 from .failures import failure_json
+from .host_link import HostLink
 from .parameters import ParameterError, read_arguments
 from .sessions import InvalidSessionError, SessionQuotaError, SessionStore
 from .telemetry import TelemetryHub
@@ -81,6 +83,7 @@ class ToolExecutor:
             do by asking their host; a call without a session id runs without one.
         telemetry: hears of every call's start and end.
         policy: how values travel, and which are accepted.
+        link: the host, for tools that call it; told of each session's calls when it is elsewhere.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class ToolExecutor:
         sessions: SessionStore,
         telemetry: TelemetryHub,
         policy: WirePolicy = DEFAULT_POLICY,
+        link: HostLink | None = None,
     ) -> None:
         self._host = host
         self._sessions = sessions
@@ -98,6 +102,8 @@ class ToolExecutor:
         # adapter that lives with its thread builds one: neither is for the reactor's thread.
         waits = host.serialized or host.lifetime == "thread"
         self._costs: dict[bytes, Cost] = {} if waits else {n.encode(): Cost() for n in host.tools}
+        self._access: HostAccess = NO_HOST if link is None else link
+        self._attach = link.attach if link is not None and link.remote else None
         self._calls = ShardedCounter()
         self._failed_calls = ShardedCounter()
         self._streams = ShardedCounter()
@@ -222,7 +228,7 @@ class ToolExecutor:
             metadata[CORRELATION_KEY] = correlation
         session_id = request.session_id
         if not session_id:
-            return CallContext(call, "", metadata, _NO_METADATA)
+            return CallContext(call, "", metadata, _NO_METADATA, self._access)
         try:
             session = self._sessions.ensure(session_id)
         except SessionQuotaError as full:
@@ -230,7 +236,9 @@ class ToolExecutor:
             raise RpcError(StatusCode.INTERNAL, str(full)) from None
         except InvalidSessionError as invalid:
             raise RpcError(StatusCode.INVALID_ARGUMENT, str(invalid)) from None
-        return CallContext(call, session_id, metadata, session.metadata)
+        if self._attach is not None:
+            self._attach(session)
+        return CallContext(call, session_id, metadata, session.metadata, self._access)
 
     def _failure(
         self,

@@ -83,6 +83,17 @@ def failure_json(
         payload["stacktrace"] = lines
 
 
+def describe(error: BaseException) -> str:
+    """One line: class and message, also when the exception cannot say what it is."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the exception's own code may raise anything
+        text = ""
+    name = type(error).__name__
+    line = f"{name}: {text}" if text else name
+    return line.encode("utf-8", "replace").decode()
+
+
 def encoded_length(text: str) -> int:
     """Bytes that ASCII JSON takes once percent-encoded (only ``%`` itself needs an escape)."""
     return len(text) + 2 * text.count("%")

@@ -11,29 +11,62 @@ from __future__ import annotations
 
 import inspect
 import threading
-import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, Final, cast, overload
+
+from ftbridge.adapters import docstrings
+from ftbridge.adapters.arguments import ArgumentChecker
+from ftbridge.adapters.errors import ToolArgumentError
+from ftbridge.adapters.host_access import HostToolArgumentError, HostToolNotFoundError
+from ftbridge.adapters.matching import ACCEPT_ANYTHING
+from ftbridge.adapters.tools import ToolInfo, read_parameters
 
 from .naming import check_metadata, check_name
 
-
-class HostToolError(Exception):
-    """A host tool could not be called."""
-
-
-class HostToolNotFoundError(HostToolError):
-    """No host tool has that name."""
-
-    def __init__(self, name: str, known: Mapping[str, object]) -> None:
-        offered = ", ".join(sorted(known)) if known else "none"
-        super().__init__(f"no host tool is named {name!r}; exposed: {offered}")
-        self.name = name
+MARK: Final = "__ftbridge_host_tool__"
+"""Attribute that `host_tool` puts on a function: its `_Declaration`."""
 
 
-class HostToolArgumentError(HostToolError):
-    """The arguments do not fit the function's signature."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Declaration:
+    name: str | None
+    description: str | None
+    metadata: Mapping[str, str]
+
+
+@overload
+def host_tool[F: Callable[..., Any]](function: F, /) -> F: ...
+@overload
+def host_tool[F: Callable[..., Any]](
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Callable[[F], F]: ...
+def host_tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Any:
+    """Mark a function as a host tool, for `HostTools.register_marked` and ``--host-tools``.
+
+    With or without parentheses; the arguments are those of `HostTools.register`. The function
+    itself is unchanged.
+    """
+    declaration = _Declaration(
+        name=name, description=description, metadata=MappingProxyType(dict(metadata or {}))
+    )
+
+    def mark(marked: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(marked, MARK, declaration)
+        return marked
+
+    return mark if function is None else mark(function)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +74,20 @@ class HostTool:
     """One exposed function.
 
     Args:
-        name: as tools call it; the rules of the Elixir host's tool names apply.
+        info: as it is published; the rules of the Elixir host's tool names apply to its name.
         function: called with the arguments by name, on the calling tool's thread or, when the
             call comes over the wire, on a handler thread: several at once.
-        description: what it does, for the tools' authors.
-        signature, hints: of the function; annotations that cannot be resolved are left out.
-        metadata: sent with its description.
+        check: of the arguments, the same as for the adapter's tools.
     """
 
-    name: str
+    info: ToolInfo
     function: Callable[..., object]
-    description: str
-    signature: inspect.Signature
-    hints: Mapping[str, object]
-    metadata: Mapping[str, str]
+    check: ArgumentChecker = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """As tools call it."""
+        return self.info.name
 
 
 class HostTools:
@@ -85,14 +118,15 @@ class HostTools:
 
         Args:
             function: a plain function or other callable; a coroutine function is refused.
-            name: default: the function's own.
-            description: default: the first line of its docstring.
+            name: default: what `host_tool` says, else the function's own.
+            description: default: what `host_tool` says, else the first line of its docstring.
             metadata: sent with its description.
 
         Raises:
             NameRuleError: the host would not take the name or the metadata.
             ValueError: the name is taken.
             TypeError: it is not a plain callable.
+            InvalidToolError: an argument cannot be given by name.
         """
         if not callable(function):
             raise TypeError(f"{function!r} cannot be called")
@@ -100,27 +134,31 @@ class HostTools:
             raise TypeError(
                 f"{function!r} is asynchronous; expose a function that runs it to its end"
             )
+        declared = cast("_Declaration | None", getattr(function, MARK, None))
+        if declared is not None:
+            name = declared.name if name is None else name
+            description = declared.description if description is None else description
+            metadata = declared.metadata if metadata is None else metadata
         if name is None:
             name = str(getattr(function, "__name__", ""))
         check_name(name)
-        kept = MappingProxyType(dict(metadata or {}))
-        check_metadata(name, kept)
-        if description is None:
-            description = (inspect.getdoc(function) or "").partition("\n")[0]
-        tool = HostTool(
-            name=name,
-            function=function,
-            description=description,
-            signature=inspect.signature(function),
-            hints=_hints(function),
-            metadata=kept,
-        )
+        check_metadata(name, metadata or {})
+        info = _describe(function, name, description, metadata or {})
+        tool = HostTool(info=info, function=function, check=ArgumentChecker(info))
         with self._lock:
             tools = self._tools
             if name in tools:
                 raise ValueError(f"a host tool named {name!r} is already registered")
             self._tools = MappingProxyType({**tools, name: tool})
         return tool
+
+    def register_marked(self, namespace: Mapping[str, object]) -> list[HostTool]:
+        """Expose every function under `host_tool` among the values, such as of ``vars(module)``.
+
+        Raises as `register`; what came before the refused one stays exposed.
+        """
+        marked = {id(found): found for found in namespace.values() if MARK in _own(found)}
+        return [self.register(cast("Callable[..., object]", f)) for f in marked.values()]
 
     def remove(self, name: str) -> bool:
         """Expose it no longer; False when there was none. Running calls go on."""
@@ -135,21 +173,41 @@ class HostTools:
 
         Raises:
             HostToolNotFoundError: there is none of that name.
-            HostToolArgumentError: the arguments do not fit.
+            HostToolArgumentError: the arguments do not fit; names everything that is wrong.
             BaseException: whatever the function raises.
         """
         tool = self._tools.get(name)
         if tool is None:
             raise HostToolNotFoundError(name, self._tools)
         try:
-            bound = tool.signature.bind(**arguments)
-        except TypeError as mismatch:
-            raise HostToolArgumentError(f"host tool {name}{tool.signature}: {mismatch}") from None
-        return tool.function(*bound.args, **bound.kwargs)
+            checked = tool.check.check(dict(arguments))
+        except ToolArgumentError as mismatch:
+            # "Tool 'x': missing ..." becomes "host tool 'x': missing ...".
+            text = str(mismatch)
+            raise HostToolArgumentError(
+                f"host {text[:1].lower()}{text[1:]}", tool_name=name
+            ) from None
+        return tool.function(**checked)
 
 
-def _hints(function: Callable[..., object]) -> Mapping[str, object]:
-    try:
-        return MappingProxyType(typing.get_type_hints(function, include_extras=True))
-    except Exception:  # noqa: BLE001 - a name that only type checkers import, or worse
-        return MappingProxyType({})
+def _own(value: object) -> Mapping[str, object]:
+    return getattr(value, "__dict__", {})
+
+
+def _describe(
+    function: Callable[..., object],
+    name: str,
+    description: str | None,
+    metadata: Mapping[str, str],
+) -> ToolInfo:
+    docstring = inspect.getdoc(function)
+    declared = inspect.signature(function).parameters.values()
+    parameters, others = read_parameters(f"host tool {name!r}", declared, function, docstring)
+    return ToolInfo(
+        name=name,
+        description=docstrings.summary(docstring) if description is None else description,
+        parameters=parameters,
+        takes_any=others is not None,
+        others=others or ACCEPT_ANYTHING,
+        metadata=MappingProxyType(dict(metadata)),
+    )

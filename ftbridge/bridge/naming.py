@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+SERVICE_NAME = "snakepit.bridge.BridgeService"
+"""Of the protobuf service that hosts and workers both serve."""
+
 MAX_NAME_BYTES = 64
 """The Elixir host's ``@max_tool_name_length``."""
 

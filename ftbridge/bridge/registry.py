@@ -12,11 +12,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import Parameter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ftbridge.adapters.annotations import accept
 from ftbridge.wire import messages
 from ftbridge.wire.values import encode_json, encode_value
 
@@ -25,7 +23,6 @@ from .naming import check_metadata, check_name
 if TYPE_CHECKING:
     from ftbridge.adapters.tools import ParameterInfo, ToolInfo
 
-    from .host_tools import HostTool
     from .sessions import Session
 
 MAX_TOOLS_PER_SESSION = 1024
@@ -174,25 +171,6 @@ def parameter_specs(parameters: Iterable[ParameterInfo]) -> list[messages.Parame
         )
         for parameter in parameters
     ]
-
-
-def host_tool_spec(tool: HostTool) -> messages.ToolSpec:
-    """The wire form of a host tool's description."""
-    parameters = []
-    for parameter in tool.signature.parameters.values():
-        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-            continue
-        accepted = accept(tool.hints.get(parameter.name, object))
-        default = _REQUIRED if parameter.default is Parameter.empty else parameter.default
-        parameters.append(
-            _parameter_spec(parameter.name, accepted.wire_type, "", default, accepted.choices)
-        )
-    return messages.ToolSpec(
-        name=tool.name,
-        description=tool.description,
-        parameters=parameters,
-        metadata=dict(tool.metadata),
-    )
 
 
 def _parameter_spec(

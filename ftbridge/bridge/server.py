@@ -20,10 +20,12 @@ from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 
 from .health import SERVICE_NAME as HEALTH_SERVICE
 from .health import HealthService
+from .host_link import HostLink
 from .host_tools import HostTools
+from .naming import SERVICE_NAME
 from .reflection import SERVICE_NAMES as REFLECTION_SERVICES
 from .reflection import ReflectionService
-from .service import SERVICE_NAME, BridgeService
+from .service import BridgeService
 from .sessions import SessionStore
 
 _log = logging.getLogger("ftbridge.bridge")
@@ -48,6 +50,7 @@ class BridgeServer:
             NOT_SERVING. Its own ``on_trip`` is called as before.
         sessions, host_tools: parts of the embedded host; made new when not given.
         policy: how values travel, and which are accepted.
+        link: the line to a host elsewhere, such as `RemoteHostLink`; closed by `stop`.
 
     Raises:
         ValueError: bad address or options, or a tool whose name or metadata no host would take.
@@ -65,10 +68,13 @@ class BridgeServer:
         sessions: SessionStore | None = None,
         host_tools: HostTools | None = None,
         policy: WirePolicy = DEFAULT_POLICY,
+        link: HostLink | None = None,
     ) -> None:
         self.host = host
         self.guard = guard
-        self.service = BridgeService(host, sessions, host_tools=host_tools, policy=policy)
+        self.service = BridgeService(
+            host, sessions, host_tools=host_tools, policy=policy, link=link
+        )
         self.health = HealthService([SERVICE_NAME])
         self.reflection = ReflectionService(
             [SERVICE_NAME, HEALTH_SERVICE, *REFLECTION_SERVICES], FILES
@@ -155,6 +161,8 @@ class BridgeServer:
         self.health.close(min(grace, FAREWELL_SECONDS))
         if self._port is not None:
             self._transport.stop(grace)
+        # What still waits for the host after its call has ended need not wait any longer.
+        self.service.link.close()
         if not first:
             self._stopped.wait()
             return

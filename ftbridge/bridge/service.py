@@ -21,19 +21,22 @@ from ftbridge.rpc.status import RpcError, StatusCode
 from ftbridge.wire import messages
 from ftbridge.wire.codec import Message
 from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
-from ftbridge.wire.values import decode_value, to_result
+from ftbridge.wire.values import to_result
 
 from .context import correlation_id
 from .execution import ExecutionStatistics, ToolExecutor
+from .failures import describe
+from .host_link import EmbeddedHostLink, HostLink
 from .host_tools import HostTools
-from .naming import NameRuleError
-from .registry import RegistrationError, ToolRegistry, host_tool_spec
+from .host_values import from_argument
+from .naming import SERVICE_NAME, NameRuleError
+from .registry import RegistrationError, ToolRegistry, tool_spec
 from .sessions import InvalidSessionError, SessionQuotaError, SessionStore
 from .telemetry import TelemetryHub, TelemetrySubscription
 
-_log = logging.getLogger("ftbridge.bridge")
+__all__ = ["SERVICE_NAME", "BridgeService"]
 
-SERVICE_NAME = "snakepit.bridge.BridgeService"
+_log = logging.getLogger("ftbridge.bridge")
 
 _NANOS = 1_000_000_000
 
@@ -45,6 +48,9 @@ class BridgeService:
         host: the opened adapter host whose tools are served.
         sessions, host_tools, telemetry: the embedded host's parts; made new when not given.
         policy: how values travel, and which are accepted.
+        link: the line to the host; default: to the embedded one. With a host elsewhere, what
+            only a host answers (RegisterTools, GetExposedElixirTools, ExecuteElixirTool) is not
+            served here.
     """
 
     def __init__(
@@ -55,12 +61,15 @@ class BridgeService:
         host_tools: HostTools | None = None,
         telemetry: TelemetryHub | None = None,
         policy: WirePolicy = DEFAULT_POLICY,
+        link: HostLink | None = None,
     ) -> None:
         self.sessions = SessionStore() if sessions is None else sessions
         self.host_tools = HostTools() if host_tools is None else host_tools
         self.telemetry = TelemetryHub() if telemetry is None else telemetry
         self.registry = ToolRegistry(host.tools)
-        self._executor = ToolExecutor(host, self.sessions, self.telemetry, policy)
+        self.link = EmbeddedHostLink(self.host_tools) if link is None else link
+        self.link.bind(self.sessions, self.registry, host.adapter_class)
+        self._executor = ToolExecutor(host, self.sessions, self.telemetry, policy, self.link)
 
     def statistics(self) -> ExecutionStatistics:
         """How many calls and streams have been run."""
@@ -71,7 +80,9 @@ class BridgeService:
         m = messages
         unary, stream, bidi = MethodKind.UNARY, MethodKind.SERVER_STREAM, MethodKind.BIDI
         execute = self._executor
+        own = [] if self.link.remote else self._host_methods()
         return [
+            *own,
             # The host gives a worker up over one late heartbeat: these two wait for no handler.
             _method("Ping", unary, self.ping, m.PingRequest, m.PingResponse, inline=True),
             _method(
@@ -110,6 +121,24 @@ class BridgeService:
             _method(
                 "ExecuteStreamingTool", stream, execute.stream, m.ExecuteToolRequest, m.ToolChunk
             ),
+            # The host opens this stream once, with a deadline of 5 s, and never again: a server
+            # that enforced the deadline would lose telemetry for good.
+            _method(
+                "StreamTelemetry",
+                bidi,
+                self.stream_telemetry,
+                m.TelemetryControl,
+                m.TelemetryEvent,
+                long_lived=True,
+                enforce_deadline=False,
+            ),
+        ]
+
+    def _host_methods(self) -> list[Method]:
+        """What a worker asks of its host."""
+        m = messages
+        unary = MethodKind.UNARY
+        return [
             _method(
                 "RegisterTools",
                 unary,
@@ -131,17 +160,6 @@ class BridgeService:
                 m.ExecuteElixirToolRequest,
                 m.ExecuteElixirToolResponse,
             ),
-            # The host opens this stream once, with a deadline of 5 s, and never again: a server
-            # that enforced the deadline would lose telemetry for good.
-            _method(
-                "StreamTelemetry",
-                bidi,
-                self.stream_telemetry,
-                m.TelemetryControl,
-                m.TelemetryEvent,
-                long_lived=True,
-                enforce_deadline=False,
-            ),
         ]
 
     def close(self) -> None:
@@ -157,10 +175,14 @@ class BridgeService:
     def heartbeat(
         self, request: messages.HeartbeatRequest, call: Call
     ) -> messages.HeartbeatResponse:
-        """Whether the session exists; asking renews it."""
-        return messages.HeartbeatResponse(
-            server_time=_now(), session_valid=self.sessions.touch(request.session_id)
-        )
+        """Whether the session exists here; asking renews it, in time also at a host elsewhere.
+
+        Answered without the host: it gives a worker up whose answer comes late.
+        """
+        known = self.sessions.touch(request.session_id)
+        if known:
+            self.link.renew(request.session_id)
+        return messages.HeartbeatResponse(server_time=_now(), session_valid=known)
 
     # --- sessions -------------------------------------------------------------------------------
 
@@ -179,6 +201,7 @@ class BridgeService:
             raise RpcError(StatusCode.INTERNAL, str(full)) from None
         except InvalidSessionError as invalid:
             raise RpcError(StatusCode.INVALID_ARGUMENT, str(invalid)) from None
+        self.link.initialize(session, request, call.time_remaining())
         return messages.InitializeSessionResponse(
             success=True, available_tools=self.registry.specs(session)
         )
@@ -190,8 +213,11 @@ class BridgeService:
 
         Calls that still run in it go on, with ``force`` or without.
         """
-        removed = self.sessions.remove(request.session_id)
-        return messages.CleanupSessionResponse(success=True, resources_cleaned=int(removed))
+        removed = int(self.sessions.remove(request.session_id))
+        there = self.link.cleanup(request)
+        return messages.CleanupSessionResponse(
+            success=True, resources_cleaned=removed if there is None else there
+        )
 
     def get_session(
         self, request: messages.GetSessionRequest, call: Call
@@ -203,6 +229,9 @@ class BridgeService:
         """
         session = self.sessions.get(request.session_id)
         if session is None:
+            found = self.link.find(request, call.time_remaining())
+            if found is not None:
+                return found
             raise RpcError(StatusCode.NOT_FOUND, f"Session not found: {request.session_id}")
         return messages.GetSessionResponse(
             session_id=session.session_id,
@@ -235,7 +264,7 @@ class BridgeService:
     ) -> messages.GetExposedElixirToolsResponse:
         """The host tools; here, the Python functions registered in `host_tools`."""
         return messages.GetExposedElixirToolsResponse(
-            tools=[host_tool_spec(tool) for tool in self.host_tools.tools.values()]
+            tools=[tool_spec(tool.info) for tool in self.host_tools.tools.values()]
         )
 
     def execute_elixir_tool(
@@ -247,7 +276,7 @@ class BridgeService:
             arguments: dict[str, object] = {}
             for name, value in request.parameters.items():
                 try:
-                    arguments[name] = decode_value(value)
+                    arguments[name] = from_argument(value)
                 except ValueError as unreadable:
                     raise ValueError(f"parameter {name!r} cannot be read: {unreadable}") from None
             result, binary = to_result(self.host_tools.call(request.tool_name, arguments))
@@ -291,17 +320,6 @@ class BridgeService:
             daemon=True,
         ).start()
         return subscription
-
-
-def describe(error: BaseException) -> str:
-    """One line: class and message, also when the exception cannot say what it is."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - the exception's own code may raise anything
-        text = ""
-    name = type(error).__name__
-    line = f"{name}: {text}" if text else name
-    return line.encode("utf-8", "replace").decode()
 
 
 def _follow_controls(

@@ -82,9 +82,10 @@ class Session:
         tools: tools registered for this session. The mapping is never changed, only replaced as
             a whole by `ToolRegistry`, so a reader may keep iterating over the one it has.
         closed: True once it has left the store.
+        peer: what the line to a host elsewhere keeps about it; written by `RemoteHostLink`.
     """
 
-    __slots__ = ("closed", "created_at", "last_used", "metadata", "session_id", "tools")
+    __slots__ = ("closed", "created_at", "last_used", "metadata", "peer", "session_id", "tools")
 
     def __init__(
         self, session_id: str, metadata: Mapping[str, str], created_at: int, now: float
@@ -95,6 +96,7 @@ class Session:
         self.last_used = now
         self.tools: Mapping[str, RegisteredTool] = _NO_TOOLS
         self.closed = False
+        self.peer: object = None
 
     def __repr__(self) -> str:
         return f"Session({self.session_id!r}, {len(self.tools)} registered tools)"

@@ -29,6 +29,13 @@ def address(ctx: click.Context, param: click.Parameter, value: str) -> Address:
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def optional_address(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> Address | None:
+    """`address` for an option that may be left out."""
+    return None if value is None else address(ctx, param, value)
+
+
 def reachable(listen: Address, port: int) -> Address:
     """Where a client on this machine finds a server that listens at `listen`, on `port`."""
     from ftbridge.rpc import parse_address

@@ -24,8 +24,10 @@ from ftbridge.adapters.errors import AdapterError, AdapterLoadError
 from ftbridge.adapters.host import AdapterHost
 from ftbridge.adapters.lifetimes import LIFETIMES
 from ftbridge.adapters.loader import load_adapter
+from ftbridge.bridge.host_link_remote import RemoteHostLink
+from ftbridge.bridge.host_tools_loader import load_host_tools
 from ftbridge.bridge.server import DEFAULT_GRACE_SECONDS, BridgeServer
-from ftbridge.cli.arguments import DEFAULT_ADDRESS, reachable
+from ftbridge.cli.arguments import DEFAULT_ADDRESS, optional_address, reachable
 from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
@@ -92,6 +94,18 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
     help="TOML or JSON file: `self.config` of the adapter, read-only.",
 )
 @click.option(
+    "--host-tools",
+    metavar="SPEC",
+    help="Functions that tools may call back: pkg.mod for those under @host_tool, pkg.mod:NAME "
+    "for a HostTools or a dict.",
+)
+@click.option(
+    "--elixir-address",
+    callback=optional_address,
+    metavar="HOST:PORT",
+    help="The BridgeServer of a host elsewhere, in place of the embedded one.",
+)
+@click.option(
     "--queue",
     "queue_limit",
     type=click.IntRange(min=1),
@@ -138,6 +152,8 @@ def serve(
     serialize: bool,
     lifetime: Lifetime | None,
     config: Mapping[str, object],
+    host_tools: str | None,
+    elixir_address: Address | None,
     queue_limit: int,
     max_message: int,
     grace: float,
@@ -150,6 +166,10 @@ def serve(
 
     The first signal lets running calls finish for the time of grace, a second one cancels them.
     """
+    if host_tools is not None and elixir_address is not None:
+        raise click.UsageError(
+            "--host-tools is for the embedded host; a host at --elixir-address has its own"
+        )
     logging.basicConfig(level=log_level.upper(), format=_LOG_FORMAT)
     options = ServerOptions(
         threads=threads or default_threads(),
@@ -169,6 +189,8 @@ def serve(
                 transport=cast("TransportName", transport),
                 guard=guard,
                 policy=policy,
+                host_tools=None if host_tools is None else load_host_tools(host_tools),
+                link=None if elixir_address is None else RemoteHostLink(str(elixir_address)),
             )
         port = server.start()
     bound = reachable(listen, port)

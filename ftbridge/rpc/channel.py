@@ -7,6 +7,7 @@ here: a caller knows which of its calls may be repeated.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import socket
 import threading
@@ -558,7 +559,12 @@ class Channel:
         return RpcError(StatusCode.UNAVAILABLE, f"channel to {self.target} is closed")
 
     def _connect(self, deadline: float | None) -> ClientConnection:
-        with self._lock:
+        # Another call may be connecting, to a server that takes its time: wait no longer than
+        # this one's own.
+        patience = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._lock.acquire(timeout=patience):
+            raise RpcError(StatusCode.DEADLINE_EXCEEDED, "deadline exceeded before connecting")
+        try:
             if self._closed:
                 raise self._closed_error()
             connection = self._connection
@@ -571,11 +577,14 @@ class Channel:
             sock = _connect(self._address, timeout)
             if self._reactor is None:
                 self._reactor = Reactor(name="ftbridge-channel")
-                self._reactor.start()
+                # Its thread outlives the call that happens to start it, and keeps nothing of it.
+                contextvars.Context().run(self._reactor.start)
             connection = ClientConnection(sock, self._reactor, self.target)
             connection.open(now)
             self._connection = connection
             return connection
+        finally:
+            self._lock.release()
 
 
 def _connect(address: Address, timeout: float) -> socket.socket:

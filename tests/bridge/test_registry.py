@@ -14,7 +14,6 @@ from ftbridge.bridge.registry import (
     DuplicateToolError,
     RegistrationError,
     ToolRegistry,
-    host_tool_spec,
     tool_spec,
 )
 from ftbridge.bridge.sessions import Session, SessionStore
@@ -80,7 +79,7 @@ def test_host_tools_on_the_wire():
         """Multiply."""
         return values
 
-    spec = host_tool_spec(HostTools().register(scale, metadata={"k": "v"}))
+    spec = tool_spec(HostTools().register(scale, metadata={"k": "v"}).info)
     assert (spec.name, spec.description, spec.metadata) == ("scale", "Multiply.", {"k": "v"})
     assert [(p.name, p.type, p.required) for p in spec.parameters] == [
         ("values", "embedding", True),

@@ -226,7 +226,7 @@ def test_failures_of_host_tools_are_plain_text(host):
     tools.register(exit, name="leave")
     for response, text in (
         (execute_host_tool(service, "nothing"), "no host tool is named 'nothing'"),
-        (execute_host_tool(service, "check_schema"), "missing a required argument: 'data'"),
+        (execute_host_tool(service, "check_schema"), "host tool 'check_schema': missing 'data'"),
         (
             execute_host_tool(service, "check_schema", data={}, strict=True),
             "LookupError: nothing to check",

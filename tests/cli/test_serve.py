@@ -53,6 +53,11 @@ class Steps(ThreadSafeAdapter):
             yield StreamChunk({"n": i + 1, "progress": 100 * (i + 1) / n}, is_final=i == n - 1)
 
     @tool
+    def ask(self, name: str, value: int) -> int:
+        """Call a tool of the host."""
+        return self.session_context.call_host_tool(name, value=value)
+
+    @tool
     def fail(self) -> None:
         """Raise."""
         raise ValueError("n is odd")
@@ -211,11 +216,11 @@ def serve(folder: Path) -> Iterator[Callable[..., Server]]:
 
 def test_a_tool_is_listed_called_and_streamed(serve: Callable[..., Server]) -> None:
     server = serve("--threads", "3", adapter="steps.Steps")
-    assert server.banner[0].startswith("Serving Steps (5 tools) on ")
+    assert server.banner[0].startswith("Serving Steps (6 tools) on ")
     assert "GIL: off" in server.banner or not FREE_THREADED_BUILD
     assert any(line.startswith("Threads: 3 ") for line in server.banner)
     listed = json.loads(server.run("tools", "--json").out)
-    assert {tool["name"] for tool in listed} == {"add", "count", "fail", "hold", "lazy"}
+    assert {tool["name"] for tool in listed} == {"add", "ask", "count", "fail", "hold", "lazy"}
     called = server.run("call", "add", "a=2", "b=40")
     assert (called.status, called.out, called.err) == (0, "42\n", "")
     streamed = server.run("call", "count", "n=3")
@@ -340,6 +345,43 @@ def test_serialize_serves_an_adapter_that_is_not_thread_safe(
     assert server.run("call", "add", "a=2").out == "2\n"
 
 
+def test_tools_call_the_hosts_functions(serve: Callable[..., Server], folder: Path) -> None:
+    (folder / "functions.py").write_text(
+        "from ftbridge import host_tool\n\n@host_tool\ndef double(value: int) -> int:\n"
+        "    return 2 * value\n"
+    )
+    server = serve("--host-tools", "functions")
+    assert server.run("call", "ask", "name=double", "value=4").out == "8\n"
+    assert "exposed: double" in server.run("call", "ask", "name=other", "value=4").err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--host-tools", "steps", "put @host_tool on the functions"),
+        ("--host-tools", "no_such_module_here", "ModuleNotFoundError"),
+    ],
+)
+def test_host_tools_that_cannot_be_loaded_are_one_clear_line(
+    folder: Path, option: str, value: str, says: str
+) -> None:
+    command = Command(
+        folder, "serve", "--adapter", "steps:Steps", "--listen", "127.0.0.1:0", option, value
+    )
+    assert command.status == 1
+    assert says in command.err
+    assert "Traceback" not in command.err
+
+
+def test_a_host_elsewhere_need_not_be_there_for_tools_that_do_without_it(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve("--elixir-address", "127.0.0.1:1")
+    assert server.run("call", "add", "a=2").out == "3\n"
+    asked = server.run("call", "ask", "name=double", "value=4")
+    assert "the host at 127.0.0.1:1 cannot be reached" in asked.err
+
+
 def test_lifetime_and_configuration_reach_the_adapter(
     serve: Callable[..., Server], folder: Path
 ) -> None:
@@ -363,6 +405,8 @@ def test_lifetime_and_configuration_reach_the_adapter(
         ["--listen", "x"],
         ["--transport", "quic"],
         ["--grace", "-1"],
+        ["--elixir-address", "nowhere"],
+        ["--elixir-address", "127.0.0.1:1", "--host-tools", "steps"],
     ],
 )
 def test_bad_options_are_usage_errors(folder: Path, arguments: list[str]) -> None:

@@ -96,6 +96,7 @@ class Host:
         self.seen: list[dict[str, Any]] = []
         self._held: dict[str, threading.Event] = {}
         self._failing: dict[str, list[tuple[str, str]]] = {}
+        self._refusing: dict[str, str] = {}
         self._arrived = Counter[str]()
         self._lock = threading.Condition()
 
@@ -156,8 +157,22 @@ class Host:
                 "tools": {f"{s}:{n}": worker for (s, n), (worker, _) in self.python_tools.items()},
             }
 
-    def expose(self, session: str, name: str, function: Callable[..., Any], **spec: Any) -> None:
+    def do_answer(self, method: str, message: str) -> None:
+        """Have the next call of the method refused with that message."""
+        self._refusing[method] = message
+
+    def expose(
+        self,
+        session: str,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        replace: bool = False,
+        **spec: Any,
+    ) -> None:
         with self._lock:
+            if replace:
+                self.elixir_tools.pop((session, name), None)
             if (session, name) in self.elixir_tools or (session, name) in self.python_tools:
                 raise ValueError(f"{{:duplicate_tool, {name!r}}}")
             self.elixir_tools[session, name] = (function, {"exposed": True, **spec})
@@ -189,6 +204,9 @@ class Host:
             held.wait(LONGEST_WAIT)
         if failure is not None:
             context.abort(grpc.StatusCode[failure[0]], failure[1])
+        refusal = self._refusing.pop(method, None)
+        if refusal is not None:
+            return METHODS[method][1](success=False, error_message=refusal)
         return getattr(self, _snake(method))(request, context)
 
     # --- the service ----------------------------------------------------------------------------

@@ -131,6 +131,12 @@ def test_nobody_listens():
         assert str(port) in error.details
 
 
+def test_a_call_waits_no_longer_than_its_own_deadline_for_another_that_connects():
+    with Channel("127.0.0.1:9") as channel, channel._lock:  # as a call that connects holds it
+        error = refused(lambda: channel.unary("/t.T/Upper", b"x", timeout=0.01))
+    assert error.code is StatusCode.DEADLINE_EXCEEDED
+
+
 def test_a_connection_lost_in_mid_call_is_unavailable_and_the_next_call_connects_again(serve):
     served = serve()
     call = served.start("Held")
