@@ -33,7 +33,7 @@ from .watchdog import SHARE_OF_TIMEOUT, Watchdog
 
 if TYPE_CHECKING:
     from ftbridge.adapters.base import BaseAdapter, Lifetime
-    from ftbridge.bridge import BridgeServer
+    from ftbridge.bridge import BridgeServer, RemoteHostLink
 
 _log = logging.getLogger("ftbridge.compat")
 
@@ -185,9 +185,23 @@ def _start(launch: Launch) -> BridgeServer:
             policy=WirePolicy.from_environment(
                 snakepit=launch.snakepit_values, allow_pickle=launch.allow_pickle
             ),
+            link=_link(launch),
         )
     server.start()
     return server
+
+
+def _link(launch: Launch) -> RemoteHostLink | None:
+    """The line to the host; none where there is no host, so that the embedded one serves."""
+    if not launch.elixir_address:
+        return None
+    from ftbridge.bridge import RemoteHostLink
+    from ftbridge.bridge.host_registration import worker_id_from_ready_file
+
+    # Of a shared server's launchers the first one's id stands for all: the host looks the port up
+    # under it, which is everyone's.
+    worker_id = worker_id_from_ready_file(launch.ready_file)
+    return RemoteHostLink(launch.elixir_address, worker_id=worker_id)
 
 
 def _config(path: str) -> Mapping[str, object]:

@@ -58,6 +58,12 @@ class PoolAdapter(ThreadSafeAdapter):
     def fail(self, text: str) -> str:
         raise ValueError(text)
 
+    @tool(description="Call a tool of the host")
+    def ask_host(self, name: str, arguments: dict) -> object:
+        if name not in self.session_context.elixir_tools:
+            raise ValueError(f"Tool '{name}' not found")
+        return self.session_context.call_elixir_tool(name, input=arguments)
+
     @tool(description="Return what came")
     def echo(self, value) -> object:
         return value

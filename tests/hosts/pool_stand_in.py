@@ -547,6 +547,8 @@ def main() -> None:
         try:
             if name in ("start", "stop"):
                 answer: Any = getattr(bridge, name)()
+            elif name == "bridge":  # an order for the BridgeServer
+                answer = bridge.host.command(order["to_host"])
             else:
                 answer = getattr(pool, f"do_{name}")(**order)
             reply = {"ok": answer}

@@ -38,6 +38,26 @@ def test_values_errors_and_streams_by_the_hosts_rules(pool):
     assert late["seconds"] < 2.0
 
 
+def test_tools_call_the_host_back_and_can_be_called_from_there(pool):
+    boot(pool, 1)
+    state = pool.do("bridge", to_host={"do": "state"})
+    [session] = state["sessions"]
+    worker_id = state["tools"][f"{session}:echo"]
+    assert worker_id.startswith("default_worker_")
+    [registered] = pool.do("bridge", to_host={"do": "calls", "method": "RegisterTools"})
+    assert registered["session_id"] == session
+    expose = {"do": "expose", "session": session, "name": "validate", "behaviour": "validate"}
+    pool.do("bridge", to_host=expose)
+    asked = {"name": "validate", "arguments": {"data": 1}}
+    [answer] = pool.do("burst", tool="ask_host", params=asked)["answers"]
+    assert answer == {"ok": {"valid": False, "errors": ["empty"]}}  # it declares no parameters
+    missing = {"name": "other", "arguments": {}}
+    [answer] = pool.do("burst", tool="ask_host", params=missing)["answers"]
+    assert answer == {"error": ["ValueError", "Tool 'other' not found"]}
+    # Once for the session, whatever the number of calls.
+    assert len(pool.do("bridge", to_host={"do": "calls", "method": "InitializeSession"})) == 1
+
+
 def test_a_tool_longer_than_many_heartbeats(pool):
     """The scaled form of 15 s under heartbeats every 2 s; `-m alone` has the real one."""
     boot(pool, 1, "--threads", "4")
