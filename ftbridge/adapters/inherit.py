@@ -20,7 +20,6 @@ Must never keep a request alive: what it hands over is gone when the thread has 
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import thread as executor_module
 from contextvars import Context, copy_context
 from threading import Lock, Thread
 from typing import Any, Final
@@ -30,8 +29,11 @@ from ftbridge.adapters.context import CURRENT
 _start: Final = Thread.start
 _submit: Final = ThreadPoolExecutor.submit
 
-# The function that an executor's threads run; it gets its context from each piece of work.
-_POOL_WORKER: Final = getattr(executor_module, "_worker", None)
+# Modules whose threads work for whoever comes, and outlive the request that made them: the workers
+# of an executor, which get a context with each piece of work, and what a process pool is run by.
+_SHARED: Final = frozenset(
+    {"concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.queues"}
+)
 
 # From 3.14 on the interpreter itself does the threads' half.
 _THREADS_INHERIT: Final = bool(getattr(sys.flags, "thread_inherit_context", False))
@@ -69,8 +71,13 @@ class _Run:
             vars(thread)["run"], self._own = self._own, None
 
 
+def _is_shared(thread: Thread) -> bool:
+    target = getattr(thread, "_target", None)
+    return (type(thread) if target is None else target).__module__ in _SHARED
+
+
 def _start_in_request(self: Thread) -> None:
-    if CURRENT.get() is None or getattr(self, "_target", None) is _POOL_WORKER:
+    if CURRENT.get() is None or _is_shared(self):
         _start(self)
         return
     run = _Run(self, copy_context())

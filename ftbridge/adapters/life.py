@@ -102,7 +102,7 @@ class AdapterLife:
         try:
             if self._thread_instances is not None:
                 self._thread_instances.leave()
-        except Exception:  # noqa: BLE001 - whatever the author's teardown raises
+        except BaseException:  # noqa: BLE001 - whatever the author's teardown raises
             _log.exception("%s.teardown failed", self._class.__qualname__)
         loops = self._loops
         loop = None if loops is None else loops.peek(None)

@@ -118,7 +118,7 @@ class ThreadInstances:
         while self._ended:
             try:
                 self._finish(self._ended.popleft())
-            except Exception:  # noqa: BLE001 - not this request's doing
+            except BaseException:  # noqa: BLE001 - not this request's doing
                 _log.exception("teardown of an ended thread's instance failed")
         # Outside the request that happens to be the thread's first.
         instance = Context().run(self._begin)

@@ -6,6 +6,7 @@ wrong, missing and unknown field of one value is named at once.
 
 import dataclasses
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast, get_args, get_origin
@@ -179,12 +180,18 @@ def model_accept(cls: type) -> Accept:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """Resolved annotations of the fields; without those that cannot be resolved, all unchecked."""
+    """Resolved annotations of the fields; Any for those that cannot be resolved."""
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except Exception:  # noqa: BLE001  # a name imported for type checkers only, or worse
-        return {
-            name: Any if isinstance(hint, str) else hint
-            for base in reversed(cls.__mro__)
-            for name, hint in inspect.get_annotations(base).items()
-        }
+        found = {}
+        for base in reversed(cls.__mro__):
+            names = vars(sys.modules[base.__module__])
+            for name, hint in inspect.get_annotations(base).items():
+                found[name] = hint
+                if isinstance(hint, str):
+                    try:
+                        found[name] = eval(hint, names)  # the author's own source, as typing does
+                    except Exception:  # noqa: BLE001
+                        found[name] = Any
+        return found

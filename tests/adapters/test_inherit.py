@@ -193,6 +193,23 @@ def test_the_threads_of_a_pool_keep_no_request(host):
     assert host._life._instance.pool.submit(CURRENT.get).result(WAIT_SECONDS) is None
 
 
+@pytest.mark.parametrize("module", ["concurrent.futures.process", "multiprocessing.queues"])
+def test_the_threads_behind_a_process_pool_keep_no_request(host, module):
+    def target():
+        found.append(CURRENT.get())
+
+    target.__module__ = module
+    found = []
+    thread = threading.Thread(target=target)
+    token = CURRENT.set(SessionContext("s"))
+    try:
+        thread.start()
+    finally:
+        CURRENT.reset(token)
+    thread.join()
+    assert found == [None]
+
+
 def test_a_thread_lets_go_of_its_request_when_it_has_run(host):
     class Watched(SessionContext):
         __slots__ = ("__weakref__",)

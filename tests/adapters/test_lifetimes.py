@@ -252,10 +252,11 @@ def test_setup_of_a_thread_does_not_see_the_request_that_caused_it():
     assert seen == [None]
 
 
-def test_a_teardown_that_fails_is_logged_where_nobody_can_be_told(caplog):
+@pytest.mark.parametrize("error", [OSError, SystemExit])
+def test_a_teardown_that_fails_is_logged_where_nobody_can_be_told(caplog, error):
     class Failing(Recorder):
         def teardown(self):
-            raise OSError("the disk is gone")
+            raise error("the disk is gone")
 
     host = AdapterHost(Failing, lifetime="thread")
     host.open()
@@ -264,5 +265,5 @@ def test_a_teardown_that_fails_is_logged_where_nobody_can_be_told(caplog):
         host.leave_thread()
     assert "Failing.teardown failed" in caplog.text
     host.call("serve", {}, SessionContext())
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(error, match="the disk is gone"):
         host.close()

@@ -134,14 +134,16 @@ def test_a_model_validates_itself():
         accept(Model).take({})
 
 
-def test_a_dataclass_whose_hints_cannot_be_resolved_takes_anything_in_its_fields():
+def test_a_hint_that_cannot_be_resolved_leaves_its_field_alone_unchecked():
     @dataclass
     class Odd:
         x: NoSuchName  # noqa: F821
+        point: Point
 
-    assert accept(Odd).take({"x": [1]}) == Odd([1])
-    with pytest.raises(Mismatch, match="without 'x'"):
-        accept(Odd).take({})
+    odd = accept(Odd).take({"x": [1], "point": {"x": 1, "y": 2}})
+    assert odd == Odd([1], Point(1.0, 2.0))
+    with pytest.raises(Mismatch, match="without 'x' and whose 'point' is int"):
+        accept(Odd).take({"point": 1})
 
 
 def test_a_tool_gets_the_instance_and_its_caller_every_problem():
