@@ -1,0 +1,1 @@
+adapter_args: ["--adapter", "my_adapter.adapter.MyAdapter"]

@@ -1,0 +1,1 @@
+mix snakepit.gen.adapter my_adapter
