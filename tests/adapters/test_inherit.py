@@ -21,7 +21,7 @@ from ftbridge.adapters.context import CURRENT
 from ftstress import run_parallel
 
 WAIT_SECONDS = 20.0
-PLAIN_START, PLAIN_SUBMIT = threading.Thread.start, ThreadPoolExecutor.submit
+PLAIN_START, PLAIN_SUBMIT = inherit._start, inherit._submit
 
 
 class Starter(ThreadSafeAdapter):
@@ -255,7 +255,11 @@ def test_outside_a_request_nothing_is_copied(host):
     assert found == [marker] == [None]
 
 
-def test_python_is_as_before_when_the_last_host_is_closed():
+def test_python_is_as_before_when_the_last_host_is_closed(monkeypatch):
+    # Whatever hosts other tests have left open.
+    monkeypatch.setattr(inherit, "_users", 0)
+    monkeypatch.setattr(threading.Thread, "start", PLAIN_START)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", PLAIN_SUBMIT)
     first, second = AdapterHost(Starter), AdapterHost(Starter)
     first.open()
     second.open()
