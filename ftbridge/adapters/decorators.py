@@ -1,23 +1,26 @@
 """`@tool` and `@thread_safe_method`: what an author writes above a method.
 
 Both leave the function itself in place and attach a declaration, so that a decorated method costs
-what a plain one does. Must never inspect signatures: that happens once, when a host loads the
-class, where an error can name the adapter.
+what a plain one does; only a declaration of locks wraps it. Must never inspect signatures: that
+happens once, when a host loads the class, where an error can name the adapter.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, Final, cast, overload
 
-from ftbridge.adapters.errors import InvalidToolError
+from ftbridge.adapters.context import CURRENT
+from ftbridge.adapters.errors import InvalidToolError, LockTimeoutError
 
 if TYPE_CHECKING:
     from ftbridge.adapters.threaded import ThreadSafeAdapter
 
 METADATA_ATTRIBUTE: Final = "_tool_metadata"
 THREAD_SAFE_ATTRIBUTE: Final = "_thread_safe_method"
+LOCKING_ATTRIBUTE: Final = "_ft_locking"  # it takes locks of its adapter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,52 +84,104 @@ def _attach[F](function: F, declaration: ToolMetadata) -> F:
     return function
 
 
+type LockNames = str | Sequence[str]
+
+
 @overload
 def thread_safe_method[F: Callable[..., object]](function: F, /) -> F: ...
 @overload
 def thread_safe_method[F: Callable[..., object]](
-    *, exclusive: bool | str = False
+    *, exclusive: bool | LockNames = False, reads: LockNames = (), writes: LockNames = ()
 ) -> Callable[[F], F]: ...
 def thread_safe_method(
-    function: Callable[..., object] | None = None, /, *, exclusive: bool | str = False
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    exclusive: bool | LockNames = False,
+    reads: LockNames = (),
+    writes: LockNames = (),
 ) -> object:
     """Declare that a method may run on several threads at once, on one shared instance.
 
-    By itself this is a declaration: it adds no lock and no cost. `exclusive=True` really locks:
-    one thread at a time is inside, under `acquire_lock()`; `exclusive="name"` does so under
-    `acquire_lock("name")`. Goes above or below `@tool`.
+    By itself this is a declaration: it adds no lock and no cost. With declarations it really
+    locks, for the length of the method:
+
+    `exclusive=True` holds `acquire_lock()`, so that one thread at a time is inside; `writes="name"`
+    (or several names, and `exclusive="name"`, which means the same) holds `acquire_lock("name")`;
+    `reads="name"` holds `acquire_read_lock("name")`, together with other readers. All locks of a
+    method are taken in the order of their names, so two methods cannot wait for each other; a
+    method that calls another one has to see to that itself.
+
+    A call that waits for a lock when its deadline passes ends with `ToolDeadlineError`. Goes above
+    or below `@tool`.
     """
+    plan: dict[str | None, bool] = {}
+    for names, write in ((reads, False), (writes, True), (exclusive, True)):
+        for name in _lock_names(names):
+            plan[name] = plan.get(name, False) or write
     if function is None:
-        return functools.partial(_declare_safe, exclusive=exclusive)
-    return _declare_safe(function, exclusive)
+        return functools.partial(_declare_safe, plan=plan)
+    return _declare_safe(function, plan)
 
 
-def _declare_safe(function: Callable[..., object], exclusive: bool | str) -> Callable[..., object]:
-    if exclusive:
+def _lock_names(names: bool | LockNames) -> Sequence[str | None]:
+    if isinstance(names, bool):
+        return (None,) if names else ()
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise InvalidToolError(
+                f"{name!r} is no name of a lock: write exclusive=True for the adapter's own lock, "
+                "or a text such as writes='ledger'"
+            )
+    return found
+
+
+def _declare_safe(
+    function: Callable[..., object], plan: Mapping[str | None, bool]
+) -> Callable[..., object]:
+    if plan:
         if (
             inspect.iscoroutinefunction(function)
             or inspect.isgeneratorfunction(function)
             or inspect.isasyncgenfunction(function)
         ):
             raise InvalidToolError(
-                f"{function.__qualname__} is a generator or async function: exclusive= would hold "
-                "a thread's lock while it is suspended. Take acquire_lock() inside, around the "
-                "statements that need it"
+                f"{function.__qualname__} is a generator or async function: exclusive=, reads= and "
+                "writes= would hold a thread's lock while it is suspended. Take acquire_lock() "
+                "inside, around the statements that need it"
             )
-        function = _exclusive(
-            cast("Callable[Concatenate[ThreadSafeAdapter, ...], object]", function),
-            exclusive if isinstance(exclusive, str) else None,
+        function = _locking(
+            cast("Callable[Concatenate[ThreadSafeAdapter, ...], object]", function), plan
         )
     setattr(function, THREAD_SAFE_ATTRIBUTE, True)
     return function
 
 
-def _exclusive(
-    function: "Callable[Concatenate[ThreadSafeAdapter, ...], object]", lock_name: str | None
+def _locking(
+    function: "Callable[Concatenate[ThreadSafeAdapter, ...], object]",
+    plan: Mapping[str | None, bool],
 ) -> Callable[..., object]:
+    # One order for all methods: the adapter's own lock, then the others by name.
+    ordered = sorted(plan.items(), key=lambda item: item[0] or "")
+
     @functools.wraps(function)
     def locked(self: "ThreadSafeAdapter", /, *args: object, **kwargs: object) -> object:
-        with self.acquire_lock(lock_name):
+        context = CURRENT.get()
+        with ExitStack() as held:
+            for name, write in ordered:
+                timeout = None if context is None else context.time_remaining()
+                if write or name is None:
+                    side = self.acquire_lock(name, timeout=timeout)
+                else:
+                    side = self.acquire_read_lock(name, timeout=timeout)
+                try:
+                    held.enter_context(side)
+                except LockTimeoutError:
+                    if context is not None:
+                        context.raise_if_cancelled()
+                    raise
             return function(self, *args, **kwargs)
 
+    setattr(locked, LOCKING_ATTRIBUTE, True)
     return locked

@@ -8,43 +8,14 @@ instance to the process. Must never import the host.
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from ftbridge.adapters.base import SURROUNDINGS, BaseAdapter, Lifetime
 from ftbridge.adapters.context import CURRENT, SessionContext
-from ftbridge.adapters.errors import LockTimeoutError
+from ftbridge.adapters.locks import AdapterLocks
 from ftbridge.adapters.tracking import RequestTracker
-from ftlocks import RLock, ThreadLocal
-
-# The lock that `acquire_lock()` takes when it is given no name.
-_DEFAULT_LOCK: Final = ""
-
-
-class _TimedLock:
-    """Takes a lock on entry, for at most `timeout` seconds."""
-
-    __slots__ = ("_label", "_lock", "_timeout")
-
-    def __init__(self, lock: RLock, label: str, timeout: float) -> None:
-        self._lock = lock
-        self._label = label
-        self._timeout = timeout
-
-    def __enter__(self) -> bool:
-        if not self._lock.acquire(timeout=self._timeout):
-            raise LockTimeoutError(
-                f"{self._label} was still held by another thread after {self._timeout:g} s"
-            )
-        return True
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.__exit__(kind, error, trace)
+from ftlocks import ThreadLocal
 
 
 class _Tracked:
@@ -90,14 +61,14 @@ class ThreadSafeAdapter(BaseAdapter):
 
     __lifetime__: ClassVar[Lifetime] = "process"
 
-    # Named locks of the concrete class, created on first use. Each subclass has its own.
-    _ft_locks: ClassVar[dict[str, RLock]] = {_DEFAULT_LOCK: RLock("ThreadSafeAdapter")}
+    # Each subclass has its own.
+    _ft_locks: ClassVar[AdapterLocks] = AdapterLocks("ThreadSafeAdapter")
     _ft_locals: ThreadLocal[dict[str, Any]]
     _ft_tracker: RequestTracker
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._ft_locks = {_DEFAULT_LOCK: RLock(cls.__name__)}
+        cls._ft_locks = AdapterLocks(cls.__name__)
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         self = super().__new__(cls)
@@ -124,28 +95,40 @@ class ThreadSafeAdapter(BaseAdapter):
     ) -> AbstractContextManager[bool]:
         """A context manager that holds a lock of this adapter class: `with self.acquire_lock():`.
 
-        Reentrant. Each `name` is a lock of its own; all instances of the class share them. It is
-        an `ftlocks.RLock`, called "<class>" or "<class>.<name>" wherever locks are reported.
-        `timeout` is in seconds; `LockTimeoutError` is raised on entry when it runs out.
+        Without a name it is the class's own lock; each name is another, made on first use, of which
+        this is the write side. All instances of the class share them. Reentrant. `timeout` is in
+        seconds; `LockTimeoutError` is raised on entry when it runs out. Take several in one order
+        everywhere, or two threads may wait for each other; `@thread_safe_method(writes=[...])` does
+        so by itself. Locks are called "<class>" and "<class>.<name>" wherever they are reported.
 
         Happens-before: leaving the block happens before the next entry of a block on the same
-        lock, so its writes are seen there. Not fair: a thread that leaves may enter again before
-        a waiting one.
+        lock, so its writes are seen there. Fairness: `ftlocks.RLock`'s for the class's own lock; a
+        named one is `ftlocks.RWLock`, where those who wait to write go before new readers.
         """
-        lock = self._ft_locks.get(name or _DEFAULT_LOCK)
-        if lock is None:
-            fresh = RLock(f"{type(self).__name__}.{name}")
-            lock = self._ft_locks.setdefault(name or _DEFAULT_LOCK, fresh)
-        if timeout is None:
-            return lock
-        return _TimedLock(lock, self._lock_label(name), timeout)
+        if name is None:
+            return self._ft_locks.exclusive(timeout)
+        return self._ft_locks.side(name, write=True, timeout=timeout)
 
-    def _lock_label(self, name: str | None) -> str:
-        return (
-            f"Lock {name!r} of {type(self).__qualname__}"
-            if name
-            else (f"The lock of {type(self).__qualname__}")
-        )
+    def acquire_read_lock(
+        self, name: str, timeout: float | None = None
+    ) -> AbstractContextManager[bool]:
+        """A context manager that shares a named lock with other readers, and keeps writers out.
+
+        Reentrant, also inside the write side. A thread that reads cannot begin to write:
+        `acquire_lock(name)` then raises `ftlocks.UpgradeError`, since two that did so would wait
+        for each other. Worth its price where reading takes long compared with a microsecond.
+
+        Happens-before: leaving a write block happens before the entry of a later read block, and
+        leaving a read block before the entry of a later write block. Two read blocks are not
+        ordered.
+        """
+        return self._ft_locks.side(name, write=False, timeout=timeout)
+
+    def acquire_write_lock(
+        self, name: str, timeout: float | None = None
+    ) -> AbstractContextManager[bool]:
+        """`acquire_lock(name)`, under the name that goes with `acquire_read_lock`."""
+        return self._ft_locks.side(name, write=True, timeout=timeout)
 
     def get_thread_local(self, key: str, default: Any = None) -> Any:
         """This thread's value for `key`, or `default` (which is not stored)."""

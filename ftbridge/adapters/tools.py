@@ -12,7 +12,7 @@ from types import FunctionType, MappingProxyType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from ftbridge.adapters import annotations, docstrings
-from ftbridge.adapters.decorators import METADATA_ATTRIBUTE, ToolMetadata
+from ftbridge.adapters.decorators import LOCKING_ATTRIBUTE, METADATA_ATTRIBUTE, ToolMetadata
 from ftbridge.adapters.errors import InvalidToolError
 from ftbridge.adapters.matching import ACCEPT_ANYTHING, Accept
 
@@ -94,6 +94,11 @@ def _define(
         raise InvalidToolError(
             f"{label} is a {type(member).__name__}: @tool goes on plain methods, whose first "
             "parameter is self"
+        )
+    if getattr(member, LOCKING_ATTRIBUTE, False) and not hasattr(adapter_class, "acquire_lock"):
+        raise InvalidToolError(
+            f"{label} declares locks, which {adapter_class.__qualname__} does not have: derive it "
+            "from ThreadSafeAdapter"
         )
     wrapped = inspect.unwrap(member)
     only_streams = inspect.isgeneratorfunction(wrapped) or inspect.isasyncgenfunction(wrapped)

@@ -6,6 +6,7 @@ import pytest
 
 from ftbridge import AdapterHost, SessionContext, ThreadSafeAdapter, thread_safe_method, tool
 from ftbridge.adapters.errors import LockTimeoutError
+from ftlocks import UpgradeError
 from ftstress import run_parallel
 
 CALLED_OFF_SECONDS = 0.2  # how long threads wait for a meeting that the lock prevents
@@ -122,7 +123,9 @@ def test_a_lock_with_a_timeout_gives_up_and_names_itself():
 
         def attempt():
             with (
-                pytest.raises(LockTimeoutError, match=r"Lock 'ledger' of Counting .* 0\.01 s"),
+                pytest.raises(
+                    LockTimeoutError, match=r"to write to .*'Counting\.ledger' .* 0\.01 s"
+                ),
                 adapter.acquire_lock("ledger", timeout=0.01),
             ):
                 pass
@@ -130,6 +133,55 @@ def test_a_lock_with_a_timeout_gives_up_and_names_itself():
         run_parallel(attempt)
     with adapter.acquire_lock("ledger", timeout=0.01) as held:
         assert held is True
+    with adapter.acquire_lock(timeout=0.01) as held:
+        assert held is True
+        with pytest.raises(ExceptionGroup) as caught:
+            run_parallel(lambda: adapter.acquire_lock(timeout=0.01).__enter__())
+    assert isinstance(caught.value.exceptions[0], LockTimeoutError)
+
+
+def test_readers_share_a_lock_and_a_writer_has_it_alone():
+    adapter = Counting()
+    both_inside = threading.Barrier(2, timeout=SURE_SECONDS)
+
+    def enter(guard):
+        with guard:
+            pass
+
+    def attempt(guard):
+        try:
+            enter(guard)
+        except LockTimeoutError:
+            return "kept out"
+        return "let in"
+
+    def reader():
+        with adapter.acquire_read_lock("ledger") as held:
+            assert held is True
+            both_inside.wait()
+            [outcome] = run_parallel(
+                lambda: attempt(adapter.acquire_write_lock("ledger", timeout=0.01))
+            )
+            both_inside.wait()
+            return outcome
+
+    assert run_parallel(reader, reader) == ["kept out", "kept out"]
+    with adapter.acquire_lock("ledger"):
+        [outcome] = run_parallel(lambda: attempt(adapter.acquire_read_lock("ledger", timeout=0.01)))
+        with adapter.acquire_read_lock("ledger"):  # inside its own write block
+            pass
+    assert outcome == "kept out"
+    assert run_parallel(lambda: attempt(adapter.acquire_lock("ledger", timeout=0.01))) == ["let in"]
+
+
+def test_a_reader_cannot_turn_into_a_writer():
+    adapter = Counting()
+    with (
+        adapter.acquire_read_lock("ledger"),
+        pytest.raises(UpgradeError, match="leave the read block first"),
+        adapter.acquire_lock("ledger"),
+    ):
+        pass
 
 
 def test_thread_locals_are_each_threads_own(host):
