@@ -227,9 +227,11 @@ class Observer:
     def released(self, hold: Hold) -> None:
         """A hold has ended that was contended, sampled, or made others wait. Must not raise."""
 
-    # For those that have to know of every hold, as a lock-order checker does. Where `tracks` is
-    # set, a `Lock` knows its owner during every hold and tells of these three, which costs more.
-    tracks: ClassVar[bool] = False
+    # Whether a `Lock` has to know its owner during every hold, not only during timed ones.
+    owners: ClassVar[bool] = False
+
+    # For those that have to know of every hold, as a lock-order checker does. Where one of these
+    # three is overridden, a lock goes the longer way through all of them.
 
     def taking(self, lock: LockInfo, mode: str, blocking: bool, key: object) -> None:
         """As `wanted`, with the key of a `KeyedLock`. May raise."""
@@ -247,11 +249,13 @@ class Settings(NamedTuple):
     Args:
         sample: one of how many uncontended holds is timed.
         told: whether some observer wants to know of every acquisition beforehand.
+        owned: whether some observer wants to see the owner at every moment.
         tracked: whether some observer wants to know of every hold.
     """
 
     sample: int = 1
     told: bool = False
+    owned: bool = False
     tracked: bool = False
 
 
@@ -392,7 +396,12 @@ def _apply() -> None:
     on_taken = tuple(o.taken for o in told if type(o).taken is not Observer.taken)
     on_left = tuple(o.left for o in told if type(o).left is not Observer.left)
     sample = 1 if _requested else min((sample for _, sample in _observers), default=1)
-    settings = Settings(sample, bool(on_wanted), any(observer.tracks for observer in told))
+    settings = Settings(
+        sample,
+        bool(on_wanted),
+        any(observer.owners for observer in told),
+        bool(on_taking or on_taken or on_left),
+    )
     site_depth = max((observer.site_depth for observer in told), default=0)
     active = _requested or bool(_observers)
     for lock in live():

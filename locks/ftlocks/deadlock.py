@@ -100,7 +100,7 @@ class WatchReport:
 class _Presence(Observer):
     """Has locks know their owners and threads note where they wait; is told of nothing."""
 
-    tracks = True
+    owners = True
     site_depth = DEPTH
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC
 from ftlocks._hooks import LockInfo, LockState, Settings
-from ftlocks._tracked import TrackedLockWatch, TrackedRLockWatch
+from ftlocks._tracked import lock_watch, rlock_watch
 from ftlocks._watch import LockWatch, RLockWatch, c_owner
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
@@ -76,8 +76,7 @@ class _Mutex:
         self.release = raw.release  # type: ignore[method-assign]
 
     def _make_watch(self, settings: Settings) -> LockWatch:
-        kind = TrackedLockWatch if settings.tracked else LockWatch
-        return kind(self._info, self._raw, self._tally, settings)
+        return lock_watch(settings)(self._info, self._raw, self._tally, settings)
 
     def _observe(self, on: bool) -> None:
         watch = self._watch
@@ -277,8 +276,7 @@ class RLock(_Mutex):
         return self._owner_ident() != 0
 
     def _make_watch(self, settings: Settings) -> RLockWatch:
-        kind = TrackedRLockWatch if settings.tracked else RLockWatch
-        return kind(self._info, self._raw, self._tally, settings)
+        return rlock_watch(settings)(self._info, self._raw, self._tally, settings)
 
     def _owner_ident(self) -> int:
         return c_owner(self._raw)

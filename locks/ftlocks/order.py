@@ -145,8 +145,6 @@ class OrderChecker(Observer):
     `reports` has what was found so far, each ring of classes once.
     """
 
-    tracks = True
-
     def __init__(self, on_report: Callable[[OrderReport], object] | None, *, strict: bool) -> None:
         self._on_report = _log_report if on_report is None else on_report
         self._strict = strict
