@@ -18,6 +18,7 @@ from ftbridge.wire.descriptors import FILES
 from ftbridge.wire.health import ServingStatus
 from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 
+from .deadlocks import LockCare, LockGuard
 from .health import SERVICE_NAME as HEALTH_SERVICE
 from .health import HealthService
 from .host_link import HostLink
@@ -51,6 +52,7 @@ class BridgeServer:
         sessions, host_tools: parts of the embedded host; made new when not given.
         policy: how values travel, and which are accepted.
         link: the line to a host elsewhere, such as `RemoteHostLink`; closed by `stop`.
+        lock_care: whether to look for deadlocks; one that lasts turns health NOT_SERVING.
 
     Raises:
         ValueError: bad address or options, or a tool whose name or metadata no host would take.
@@ -69,6 +71,7 @@ class BridgeServer:
         host_tools: HostTools | None = None,
         policy: WirePolicy = DEFAULT_POLICY,
         link: HostLink | None = None,
+        lock_care: LockCare | None = None,
     ) -> None:
         self.host = host
         self.guard = guard
@@ -84,6 +87,7 @@ class BridgeServer:
             *self.health.methods(),
             *self.reflection.methods(),
         ]
+        self._locks = LockGuard(lock_care or LockCare(), self.health.fail)
         self._transport: ServerTransport = create_server(
             methods,
             listen=listen,
@@ -132,6 +136,7 @@ class BridgeServer:
         if guard is not None:
             self._chain_guard(guard)
             guard.watch()
+        self._locks.start()
         self.health.set_all(ServingStatus.SERVING)
         return self._port
 
@@ -167,6 +172,7 @@ class BridgeServer:
             self._stopped.wait()
             return
         try:
+            self._locks.stop()
             if self.guard is not None:
                 self.guard.unwatch()
             if self._port is not None:

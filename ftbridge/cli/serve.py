@@ -31,6 +31,7 @@ from ftbridge.cli.arguments import DEFAULT_ADDRESS, optional_address, reachable
 from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
+from ftbridge.cli.lock_options import lock_options
 from ftbridge.cli.options import wire_options
 from ftbridge.cli.signals import serve_until_signal
 from ftbridge.cli.terminal import fail
@@ -41,6 +42,7 @@ from ftbridge.rpc.pool import default_threads
 
 if TYPE_CHECKING:
     from ftbridge.adapters.base import BaseAdapter, Lifetime
+    from ftbridge.bridge.deadlocks import LockCare
     from ftbridge.wire.policy import WirePolicy
 
 EXAMPLE_ADAPTER: Final = "ftbridge.examples:StdlibAdapter"
@@ -141,6 +143,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
     show_default=True,
     help="To stderr.",
 )
+@lock_options
 @wire_options
 @click.option("--self-check", is_flag=True, help="Call a tool through the socket after starting.")
 def serve(
@@ -161,6 +164,7 @@ def serve(
     log_level: str,
     self_check: bool,
     policy: WirePolicy,
+    lock_care: LockCare,
 ) -> None:
     """Serve an adapter's tools over gRPC until SIGTERM or Ctrl-C.
 
@@ -191,6 +195,7 @@ def serve(
                 policy=policy,
                 host_tools=None if host_tools is None else load_host_tools(host_tools),
                 link=None if elixir_address is None else RemoteHostLink(str(elixir_address)),
+                lock_care=lock_care,
             )
         port = server.start()
     bound = reachable(listen, port)
