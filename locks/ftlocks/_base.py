@@ -118,7 +118,7 @@ class Queued(Named):
         """Give back what the waiter was let in for: an exception reached it at that moment."""
 
     def _states(self) -> list[LockState]:
-        return [LockState(self._info, None, (), tuple(self._queue.copy()))]
+        return [LockState(self._info, None, (), _hooks.waiting(self._queue))]
 
     def _at_fork_reinit(self) -> None:
         """Usable again, in the child of a fork: the threads that waited do not exist there."""

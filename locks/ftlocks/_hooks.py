@@ -16,6 +16,7 @@ import sys
 import threading
 import weakref
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -118,6 +119,15 @@ class Waiter:
         """Make the blocked thread give up and raise `error`, unless it gets through first."""
         self.error = error
         self.wake()
+
+
+def waiting(queue: deque[Waiter]) -> tuple[Waiter, ...]:
+    """Who is in a queue that other threads change meanwhile: no deque is copied in one step."""
+    while True:
+        try:
+            return tuple(queue)
+        except RuntimeError:  # it was changed in the middle
+            continue
 
 
 class LockState(NamedTuple):

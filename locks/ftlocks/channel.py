@@ -12,6 +12,7 @@ from time import perf_counter_ns as clock
 from types import TracebackType
 from typing import Any, Self, cast
 
+from ftlocks import _hooks
 from ftlocks._base import Queued
 from ftlocks._hooks import LockState, Waiter
 from ftlocks.errors import AcquireTimeoutError, ClosedError, WouldBlockError
@@ -263,5 +264,5 @@ class Channel[T](Queued):
         return ClosedError(f"{self._described()} {what}")
 
     def _states(self) -> list[LockState]:
-        waiters = (*self._queue.copy(), *self._getters.copy())
+        waiters = (*_hooks.waiting(self._queue), *_hooks.waiting(self._getters))
         return [LockState(self._info, None, (), waiters)]

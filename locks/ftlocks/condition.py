@@ -223,7 +223,7 @@ class Condition(Named):
         )
 
     def _states(self) -> list[LockState]:
-        return [LockState(self._info, None, (), tuple(self._queue.copy()))]
+        return [LockState(self._info, None, (), _hooks.waiting(self._queue))]
 
     def _at_fork_reinit(self) -> None:
         self._lock._at_fork_reinit()

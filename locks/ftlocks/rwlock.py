@@ -441,7 +441,7 @@ class RWLock(Named):
                 self._info,
                 None,
                 tuple(thread.ident or 0 for thread in holders),
-                tuple(self._queue.copy()),
+                _hooks.waiting(self._queue),
                 tuple(holder.since for holder in holders.values()),
                 READ if self._writer is None else WRITE,
             )

@@ -471,3 +471,22 @@ def test_what_it_replaces_works_as_before():
 def test_an_interval_must_be_positive():
     with pytest.raises(ValueError, match="interval must be positive, got 0 s"):
         watchdog(interval=0)
+
+
+def test_a_queue_that_changes_while_it_is_looked_at_is_looked_at_again():
+    """A deque that another thread changes raises in the middle of a copy; seen on 3.13.5t."""
+
+    class Changing(list):
+        changes = 3
+
+        def __iter__(self):
+            if self.changes:
+                self.changes -= 1
+                raise RuntimeError("deque mutated during iteration")
+            return super().__iter__()
+
+    condition = ftlocks.Condition()
+    waiter = ftlocks.Waiter("condition", 0, gated=False)
+    condition._queue = Changing([waiter])
+    (state,) = condition._states()
+    assert state.waiters == (waiter,)
