@@ -1,15 +1,17 @@
 """Waits that are for no primitive of this package: for a thread's end, and for a future.
 
 Neither tells who waits, and an executor does not tell which of its threads runs what; so, while a
-watchdog is on, `Thread.join`, `Future.result` and `Future.exception`, `ThreadPoolExecutor.submit`
-and the method that runs its work are replaced by ones that note it. A wait that begins earlier, or
-goes through `concurrent.futures.wait` or `as_completed`, is not seen. Must never keep an executor
-alive.
+watchdog is on, `Thread.join`, `Future.result`, `Future.exception` and the two methods with which a
+`ThreadPoolExecutor` makes and runs a piece of work are replaced by ones that note it. `submit` is
+left to others, who replace it more often. A wait that begins earlier, or goes through
+`concurrent.futures.wait` or `as_completed`, is not seen. Must never keep an executor alive.
 """
 
+import sys
 import threading
 import weakref
 from _thread import allocate_lock, get_ident
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import thread as _pools
 from time import perf_counter_ns as clock
@@ -74,8 +76,8 @@ def install() -> None:
     with _switch:
         _users += 1
         if _users == 1:
-            for owner, name, old, new in _REPLACED:
-                _replace(owner, name, old, new)
+            for noting in _NOTING:
+                noting.begin()
 
 
 def uninstall() -> None:
@@ -84,35 +86,48 @@ def uninstall() -> None:
     with _switch:
         _users -= 1
         if _users == 0:
-            for owner, name, old, new in _REPLACED:
-                _replace(owner, name, new, old)
+            for noting in _NOTING:
+                noting.end()
 
 
-def _replace(owner: type, name: str, old: object, new: object) -> None:
-    # Where somebody else has replaced it meanwhile, theirs stays.
-    if vars(owner).get(name) is old:
-        setattr(owner, name, new)
+class _Replaced:
+    """A method that is replaced, and what stands below the replacement: maybe another one."""
 
+    __slots__ = ("_name", "_owner", "_replacement", "_standing", "below")
 
-_join: Final = threading.Thread.join
-_result: Final = Future.result
-_exception: Final = Future.exception
-_submit: Final = ThreadPoolExecutor.submit
-_run: Final[Any] = _pools._WorkItem.run
+    def __init__(self, owner: type, name: str, replacement: Callable[..., Any]) -> None:
+        self._owner = owner
+        self._name = name
+        self._replacement = replacement
+        self._standing = False
+        self.below: Callable[..., Any] = vars(owner)[name]
+
+    def begin(self) -> None:
+        if not self._standing:
+            self.below = vars(self._owner)[self._name]
+            setattr(self._owner, self._name, self._replacement)
+            self._standing = True
+
+    def end(self) -> None:
+        # Where somebody else has replaced ours meanwhile, theirs needs it, and it stays.
+        if vars(self._owner)[self._name] is self._replacement:
+            setattr(self._owner, self._name, self.below)
+            self._standing = False
 
 
 def _noted_join(self: threading.Thread, timeout: float | None = None) -> None:
+    join = _JOIN.below
     if timeout is not None or self is threading.current_thread() or self.ident is None:
-        _join(self, timeout)
+        join(self, timeout)
         return
     waiter = Waiter("join", clock(), gated=False)
     waiter.site = capture(_hooks.site_depth)
     _waiting[id(waiter)] = (waiter, self)
     try:
         while True:
-            _join(self, POLL_SECONDS)
+            join(self, POLL_SECONDS)
             if not self.is_alive():
-                _join(self)
+                join(self)
                 return
             if waiter.error is not None:
                 raise waiter.error
@@ -123,13 +138,14 @@ def _noted_join(self: threading.Thread, timeout: float | None = None) -> None:
 def _noted_result(self: "Future[Any]", timeout: float | None = None) -> Any:
     if timeout is None and not self.done():
         _await(self)
-    return _result(self, timeout)
+    return _RESULT.below(self, timeout)
 
 
 def _noted_exception(self: "Future[Any]", timeout: float | None = None) -> BaseException | None:
     if timeout is None and not self.done():
         _await(self)
-    return _exception(self, timeout)
+    found: BaseException | None = _EXCEPTION.below(self, timeout)
+    return found
 
 
 def _await(future: "Future[Any]") -> None:
@@ -158,21 +174,22 @@ class _Wake:
         self._waiter.wake()
 
 
-def _noted_submit(self: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> "Future[Any]":
-    future: Future[Any] = _submit(self, *args, **kwargs)
-    vars(future)["_ftlocks_pool"] = weakref.ref(self)
-    return future
+def _noted_item(self: Any, future: "Future[Any]", *args: Any, **kwargs: Any) -> None:
+    _ITEM.below(self, future, *args, **kwargs)
+    # `submit` makes it, and is still on this thread's stack.
+    pool = sys._getframe(1).f_locals.get("self")
+    if isinstance(pool, ThreadPoolExecutor):
+        vars(future)["_ftlocks_pool"] = weakref.ref(pool)
 
 
 def _noted_run(self: Any, *args: Any) -> None:
     vars(self.future)["_ftlocks_runner"] = get_ident()
-    _run(self, *args)
+    _RUN.below(self, *args)
 
 
-_REPLACED: Final[list[tuple[type, str, object, object]]] = [
-    (threading.Thread, "join", _join, _noted_join),
-    (Future, "result", _result, _noted_result),
-    (Future, "exception", _exception, _noted_exception),
-    (ThreadPoolExecutor, "submit", _submit, _noted_submit),
-    (_pools._WorkItem, "run", _run, _noted_run),
-]
+_JOIN: Final = _Replaced(threading.Thread, "join", _noted_join)
+_RESULT: Final = _Replaced(Future, "result", _noted_result)
+_EXCEPTION: Final = _Replaced(Future, "exception", _noted_exception)
+_ITEM: Final = _Replaced(_pools._WorkItem, "__init__", _noted_item)
+_RUN: Final = _Replaced(_pools._WorkItem, "run", _noted_run)
+_NOTING: Final = (_JOIN, _RESULT, _EXCEPTION, _ITEM, _RUN)

@@ -41,6 +41,12 @@ class Ledger(ThreadSafeAdapter):
         """Audit first."""
         return self._take("audit", "accounts", together)
 
+    @tool
+    def close_month(self) -> int:
+        """Waits for work of a pool whose one thread it is on."""
+        with ThreadPoolExecutor(1, "month") as pool:
+            return pool.submit(lambda: pool.submit(int).result()).result()
+
     def _take(self, first: str, second: str, together: bool) -> str:
         with self.acquire_lock(first):
             if together:
@@ -101,6 +107,17 @@ def test_a_broken_deadlock_fails_one_call_and_leaves_health(caplog):
     assert "deadlock" in str(error)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "broken by DeadlockError in thread" in caplog.text
+
+
+def test_work_that_waits_for_its_own_pool_is_found_in_a_tool(caplog):
+    server = serving(LockCare(interval=OFTEN, break_deadlocks=True))
+    with caplog.at_level(logging.ERROR, "ftbridge.locks"):
+        try:
+            with pytest.raises(AssertionError, match="deadlock"):
+                Client(server.port).execute("close_month")
+        finally:
+            server.stop(0)
+    assert "executor 'month'" in caplog.text
 
 
 def test_disorder_is_logged_though_nothing_blocks(caplog):

@@ -4,6 +4,7 @@ import importlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.thread import _WorkItem
 from time import perf_counter_ns
 
 import pytest
@@ -11,7 +12,7 @@ from locks.deadlocks.threads import BOUND_SECONDS
 from locks.races import started, wait_until
 
 import ftlocks
-from ftlocks import DeadlockError, KeyedLock, Lock, RLock, RWLock, UpgradeError, watchdog
+from ftlocks import DeadlockError, KeyedLock, Lock, RLock, RWLock, UpgradeError, _outside, watchdog
 
 NEVER = 3600.0  # seconds between looks: the tests look themselves
 
@@ -430,29 +431,55 @@ def run_once_interrupted(reported):
         end_wait("twice")
 
 
-def test_it_leaves_everything_as_it_was():
-    before = (
+def replaced():
+    return (
         threading.Thread.join,
         Future.result,
         Future.exception,
-        ThreadPoolExecutor.submit,
+        _WorkItem.__init__,
+        _WorkItem.run,
     )
+
+
+def test_it_leaves_everything_as_it_was():
+    before = replaced()
     lock = Lock()
     dog = watchdog(interval=NEVER)
-    assert threading.Thread.join is not before[0]
+    assert not set(replaced()) & set(before)
     assert lock.statistics().observed
     dog.stop()
     dog.start()
     dog.stop()
 
-    after = (
-        threading.Thread.join,
-        Future.result,
-        Future.exception,
-        ThreadPoolExecutor.submit,
-    )
-    assert after == before
+    assert replaced() == before
     assert not lock.statistics().observed
+
+
+def test_it_stands_on_what_others_have_replaced_and_below_what_they_replace_later(monkeypatch):
+    called = []
+
+    def around(name):
+        below = Future.result
+
+        def result(self, timeout=None):
+            called.append(name)
+            return below(self, timeout)
+
+        monkeypatch.setattr(Future, "result", result)
+        return result
+
+    around("earlier")
+    dog = watchdog(interval=NEVER)
+    later = around("later")
+    with dog, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(int).result() == 0
+    assert called == ["later", "earlier"]
+    assert Future.result is later
+    with watchdog(interval=NEVER), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(int).result() == 0
+    assert called == ["later", "earlier"] * 2
+    monkeypatch.undo()
+    _outside._RESULT._standing = False
 
 
 def test_what_it_replaces_works_as_before():
