@@ -141,6 +141,8 @@ class LockState(NamedTuple):
         holds: for each of the owners what tells its hold from every other of this primitive; empty
             where there is nothing.
         mode: how the owners hold it.
+        ender: ident of the thread that last ended a wait for it, where nobody owns it
+            (`Condition`); 0 if nobody has.
     """
 
     info: LockInfo
@@ -149,6 +151,7 @@ class LockState(NamedTuple):
     waiters: tuple[Waiter, ...]
     holds: tuple[int, ...] = ()
     mode: str = EXCLUSIVE
+    ender: int = 0
 
 
 class Blocked(NamedTuple):

@@ -7,7 +7,7 @@ import threading
 from pathlib import PurePath
 from traceback import FrameSummary, StackSummary
 
-from ftlocks._sites import Frame, Site, frames
+from ftlocks._sites import Frame, Site, call_site, frames
 
 # Enough to tell who called a helper that locks.
 DEPTH = 10
@@ -16,12 +16,12 @@ _STARTS_THREADS = threading.__file__
 
 
 def place(site: Site | None) -> str:
-    """The innermost line, as a sentence names it: ``bank.py:12 in transfer``."""
-    stack = frames(site, 1)
-    if not stack:
+    """The innermost line of the program, as a sentence names it: ``bank.py:12 in transfer``."""
+    frame = call_site(frames(site, DEPTH))
+    if frame is None:
         return "an unknown place"
-    name = stack[0].function.rpartition("<locals>.")[2]
-    return f"{PurePath(stack[0].file).name}:{stack[0].line} in {name}"
+    name = frame.function.rpartition("<locals>.")[2]
+    return f"{PurePath(frame.file).name}:{frame.line} in {name}"
 
 
 def written(site: Site | None, indent: str) -> str:

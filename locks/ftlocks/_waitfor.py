@@ -17,6 +17,7 @@ from typing import Final
 from ftlocks import _hooks, _outside
 from ftlocks._hooks import READ, LockState, Waiter
 from ftlocks._sites import is_own
+from ftlocks.statistics import owner_named
 
 # What code that ends such a wait calls. Only names can be seen from outside, so a thread found by
 # them is a likely notifier, not a certain one.
@@ -60,7 +61,7 @@ def picture(states: Iterable[LockState]) -> Picture:
     """All waits that could last for ever, put together from `ftlocks.states()`."""
     waits: dict[int, Wait] = {}
     holding: dict[int, list[str]] = {}
-    unowned: list[tuple[Waiter, str]] = []
+    unowned: list[tuple[Waiter, str, int]] = []
     for state in states:
         label = _named(state)
         for owner in state.owners:
@@ -70,7 +71,7 @@ def picture(states: Iterable[LockState]) -> Picture:
             if waiter.timed or waiter.granted:
                 continue
             if waiter.mode in _ENDS_WAIT:
-                unowned.append((waiter, f"{label} to be {_verb(waiter.mode)}"))
+                unowned.append((waiter, f"{label} to be {_verb(waiter.mode)}", state.ender))
                 continue
             owners = frozenset(state.owners)
             if state.info.kind in _REENTRANT:
@@ -83,12 +84,15 @@ def picture(states: Iterable[LockState]) -> Picture:
         if not found.waiter.timed:
             wait = Wait(found.waiter, found.what, found.needs, any_of=True, certain=True)
             waits[wait.ident] = wait
-    for waiter, what in unowned:
+    for waiter, what, ender in unowned:
         likely = frozenset(
             ident
             for ident, other in waits.items()
             if other.ident != waiter.thread.ident and _may_end(waiter.mode, other.waiter)
         )
+        # Who has done it before may do it again, unless it is stuck as well.
+        if likely and ender != waiter.thread.ident and owner_named(ender) is not None:
+            likely |= {ender}
         wait = Wait(waiter, what, likely, any_of=True, certain=False)
         waits[wait.ident] = wait
     return Picture(waits, {ident: tuple(labels) for ident, labels in holding.items()})

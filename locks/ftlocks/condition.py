@@ -5,7 +5,7 @@ nobody is left to give. Must never let go of its lock other than by the lock's o
 """
 
 import threading
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ class Condition(Named):
         "_is_owned",
         "_lock",
         "_notified",
+        "_notifier",
         "_queue",
         "_release_save",
         "_tally",
@@ -86,6 +87,7 @@ class Condition(Named):
         self._tally = Tally()
         self._timeouts = 0
         self._notified = 0
+        self._notifier = 0  # ident of the thread that last woke somebody
         self._borrow()
         self._register(name, _kind)
 
@@ -191,6 +193,7 @@ class Condition(Named):
             if not waiter.granted:
                 waiter.granted = True
                 self._notified += 1
+                self._notifier = get_ident()
                 n -= 1
             waiter.wake()
             self._queue.popleft()
@@ -223,7 +226,8 @@ class Condition(Named):
         )
 
     def _states(self) -> list[LockState]:
-        return [LockState(self._info, None, (), _hooks.waiting(self._queue))]
+        waiters = _hooks.waiting(self._queue)
+        return [LockState(self._info, None, (), waiters, ender=self._notifier)]
 
     def _at_fork_reinit(self) -> None:
         self._lock._at_fork_reinit()

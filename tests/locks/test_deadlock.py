@@ -176,6 +176,59 @@ def test_waiting_for_a_notification_with_the_lock_that_the_notifier_needs():
     assert outcomes["put"] is None
 
 
+def test_a_notification_may_come_from_who_has_given_one_before():
+    table, filled = Lock("table", statistics=True), ftlocks.Condition(name="filled")
+
+    def take():
+        with table, filled:
+            filled.wait()
+
+    def put():  # calls notify, but for the other one this need not be so
+        with table, filled:
+            filled.notify()
+
+    def notify():
+        with filled:
+            filled.notify()
+
+    with watchdog(interval=NEVER) as dog:
+        for _ in range(2):
+            with started(take, "take"):
+                wait_until(lambda: filled.statistics().waiting == 1)
+                with started(put, "put"):
+                    wait_until(lambda: table.statistics().waiting == 1)
+                    # In the first round nobody has notified yet: suspicious.
+                    found = [report.kind for report in dog.check()]
+                    assert found == ([] if filled.statistics().notified else ["possible deadlock"])
+                    notify()
+        assert filled.statistics().notified == 2
+
+
+def test_a_notified_thread_may_be_stuck_on_its_way_back():
+    table, filled = Lock("table", statistics=True), ftlocks.Condition(name="filled")
+
+    def take():
+        with table, filled:
+            filled.wait()
+
+    def put():
+        with filled:
+            filled.notify()
+            with table:
+                pass
+
+    with watchdog(interval=NEVER, break_deadlocks=True) as dog, started(take, "take"):
+        wait_until(lambda: filled.statistics().waiting == 1)
+        later = started(put, "put")
+        later.__enter__()
+        (report,) = look_until_found(dog)
+        with pytest.raises(DeadlockError):
+            later.join()
+    assert report.kind == "deadlock"
+    assert report.victim == "put"  # the other one has to come back with the lock
+    assert {thread.waits_for for thread in report.threads} == {"RLock 'filled'", "Lock 'table'"}
+
+
 SAFE = ["one_order", "back_off", "condition", "downgrade", "executor", "gate"]
 
 
@@ -328,6 +381,36 @@ def test_a_reader_behind_a_patient_writer_is_part_of_the_ring():
                 end_wait("later")
     assert {thread.name for thread in report.threads} == {"first", "later"}
     assert report.behind == ("writer",)
+
+
+def test_a_reader_behind_a_writer_that_will_give_up_is_not_stuck():
+    shared, other = RWLock("shared"), Lock("other", statistics=True)
+    reading = threading.Event()
+
+    def reader_first():
+        with shared.read():
+            reading.set()
+            wait_until(lambda: shared.statistics().readers_waiting == 1)
+            with other:
+                pass
+
+    def writer():
+        with pytest.raises(DeadlockError):
+            shared.acquire_write(timeout=BOUND_SECONDS)
+
+    def reader_later():
+        with other:
+            reading.wait(BOUND_SECONDS)
+            wait_until(lambda: shared.statistics().writers_waiting == 1)
+            with shared.read():
+                pass
+
+    with watchdog(interval=NEVER) as dog, started(reader_later), started(reader_first):
+        reading.wait(BOUND_SECONDS)
+        with started(writer, "writer"):
+            wait_until(lambda: other.statistics().waiting == 1)
+            assert dog.check() == []
+            end_wait("writer")
 
 
 @pytest.mark.parametrize("take", ["lock", "rlock", "key", "read", "write"])
