@@ -15,6 +15,7 @@ from ftlocks._hooks import (
     remove_observer,
     states,
 )
+from ftlocks._orderclass import declare_order, nested
 from ftlocks.atomic import AtomicInt, AtomicRef, AtomicStatistics
 from ftlocks.cache import CacheStatistics, SingleFlightCache
 from ftlocks.channel import Channel, ChannelStatistics
@@ -37,14 +38,7 @@ from ftlocks.local import ThreadLocal, ThreadLocalStatistics
 from ftlocks.mapping import ConcurrentDict, ConcurrentDictStatistics
 from ftlocks.mutex import Lock, RLock
 from ftlocks.once import Lazy, Once, OnceStatistics
-from ftlocks.order import (
-    OrderChecker,
-    OrderReport,
-    OrderStep,
-    check_order,
-    declare_order,
-    nested,
-)
+from ftlocks.order import OrderChecker, OrderReport, OrderStep, check_order
 from ftlocks.rwlock import RWLock, RWLockStatistics
 from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
 from ftlocks.spin import BarrierTimeoutError, SpinBarrier, SpinBarrierStatistics

@@ -14,14 +14,14 @@ its own. Must never use a primitive of this package.
 import logging
 import threading
 from _thread import allocate_lock
-from collections.abc import Callable, Hashable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from ftlocks import _hooks
-from ftlocks._hooks import READ, LockInfo, Observer
+from ftlocks._hooks import LockInfo, Observer
+from ftlocks._orderclass import declared, label_of, node_of
 from ftlocks._ordergraph import Edge, Graph, shrink
 from ftlocks._sites import Site, capture
 from ftlocks._stacks import DEPTH, place, written
@@ -118,27 +118,6 @@ class _Thread:
         self.busy = False
 
 
-_classes_lock: Final = allocate_lock()
-_classes: Final[dict[object, int]] = {}
-_levels: Final[dict[int, int]] = {}  # the subclass of those that `nested` made
-_subclass: Final = threading.local()
-_nested_used = False
-
-
-def _class_of(info: LockInfo, subclass: int) -> int:
-    """The number of a lock's class, the same for all checkers."""
-    if info.order_class and not subclass:
-        return info.order_class
-    origin = (info.class_key, subclass)
-    with _classes_lock:
-        number = _classes.setdefault(origin, len(_classes) + 1)
-        if subclass:
-            _levels[number] = subclass
-    if not subclass:
-        info.order_class = number
-    return number
-
-
 class OrderChecker(Observer):
     """Watches in which order locks are taken; made by `check_order`.
 
@@ -162,7 +141,7 @@ class OrderChecker(Observer):
 
     @property
     def edges(self) -> int:
-        """How many pairs, held and wanted, are known; no more than 65,536 will be."""
+        """How many pairs, held and wanted, are known: at most 65,536 of classes, and of locks."""
         return len(self._by_class) + len(self._by_lock)
 
     def stop(self) -> None:
@@ -187,7 +166,7 @@ class OrderChecker(Observer):
         thread = self._threads.get()
         if thread.busy:
             return
-        node = self._node(lock, mode)
+        node = node_of(lock, mode)
         if mode == "write" and ("written", node) not in thread.known:
             thread.known.add(("written", node))
             self._write(thread, node >> 1)
@@ -206,7 +185,7 @@ class OrderChecker(Observer):
         """See `Observer`."""
         thread = self._threads.get()
         if not thread.busy:
-            thread.held.append(_Held(lock, key, self._node(lock, mode), capture(DEPTH)))
+            thread.held.append(_Held(lock, key, node_of(lock, mode), capture(DEPTH)))
 
     def left(self, lock: LockInfo, key: object, thread: int) -> None:
         """See `Observer`."""
@@ -218,12 +197,6 @@ class OrderChecker(Observer):
                 _drop(other.held, lock, key)
 
     # --- what follows from it -------------------------------------------------------------------
-
-    def _node(self, lock: LockInfo, mode: str) -> int:
-        subclass = getattr(_subclass, "value", 0) if _nested_used else 0
-        if not subclass and lock.order_class:
-            return lock.order_class << 1 | (mode == READ)
-        return _class_of(lock, subclass) << 1 | (mode == READ)
 
     def _meet(
         self, thread: _Thread, held: _Held, lock: LockInfo, key: object, node: int, pair: object
@@ -239,7 +212,7 @@ class OrderChecker(Observer):
             return
         by_class = held.node >> 1 != node >> 1
         if not by_class:
-            order = _declared(held, lock)
+            order = declared(held.info, lock)
             if order is True:
                 thread.known.add(pair)
                 return
@@ -247,15 +220,15 @@ class OrderChecker(Observer):
                 found = _edge(held, lock, key, node, guards)
                 self._tell(thread, "declared order", ("declared", node), (found,))
                 return
-        edge = _edge(held, lock, key, node, guards)
         graph = self._by_class if by_class else self._by_lock
+        if len(graph) >= MAX_EDGES:
+            return
+        edge = _edge(held, lock, key, node, guards)
         if not by_class:
             edge.source, edge.target = (held.info.id, held.key), (lock.id, key)
         with self._lock:
             known = graph.find(edge)
             if known is None:
-                if self.edges >= MAX_EDGES:
-                    return
                 graph.add(edge)
                 ring = graph.ring(edge)
             else:
@@ -314,34 +287,19 @@ def _drop(held: list[_Held], lock: LockInfo, key: object) -> bool:
     return False
 
 
-def _label(info: LockInfo, key: object, node: int) -> str:
-    label = info.label if key is None else f"{info.label}[{key!r:.40}]"
-    if node >> 1 in _levels:
-        label += f" at level {_levels[node >> 1]}"
-    return f"{label} (to read)" if node & 1 else label
-
-
 def _edge(held: _Held, lock: LockInfo, key: object, node: int, guards: frozenset[int]) -> Edge:
     return Edge(
         held.node >> 1,
         node >> 1,
         bool(held.node & 1),
         bool(node & 1),
-        _label(held.info, held.key, held.node),
-        _label(lock, key, node),
+        label_of(held.info, held.key, held.node),
+        label_of(lock, key, node),
         threading.current_thread().name,
         held.stack,
         capture(DEPTH),
         guards,
     )
-
-
-def _declared(held: _Held, lock: LockInfo) -> bool | None:
-    """Whether the wanted one comes after the held one; None where nobody has said."""
-    before, after = held.info.order_key, lock.order_key
-    if before is None or after is None or before[0] is not after[0]:
-        return None
-    return bool(before[1] < after[1]) if before[1] != after[1] else None
 
 
 def _log_report(report: OrderReport) -> None:
@@ -376,57 +334,3 @@ def check_order(
     checker = OrderChecker(on_report, strict=strict)
     _hooks.add_observer(checker, sample=1 << 20)
     return checker
-
-
-class nested:  # noqa: N801  # reads as a word in `with nested(...)`
-    """A block that holds `lock` as one of another class than its like.
-
-    For locks made by one line that have levels, such as a tree's: ``with nested(child.lock, 1)``
-    inside ``with parent.lock``. What lockdep calls a subclass.
-
-    Args:
-        lock: anything that ``with`` takes: a `Lock`, or ``rwlock.write()``.
-        subclass: the level, from 1; 0 is the class itself.
-    """
-
-    __slots__ = ("_lock", "_number")
-
-    def __init__(self, lock: AbstractContextManager[Any], subclass: int = 1) -> None:
-        if subclass < 0:
-            raise ValueError(f"subclass must not be negative, got {subclass!r}")
-        self._lock = lock
-        self._number = subclass
-
-    def __enter__(self) -> Any:
-        global _nested_used
-        _nested_used = True
-        before = getattr(_subclass, "value", 0)
-        _subclass.value = self._number
-        try:
-            return self._lock.__enter__()
-        finally:
-            _subclass.value = before
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
-        return self._lock.__exit__(kind, error, trace)
-
-
-def declare_order[T](locks: Iterable[T], key: Callable[[T], Any] | None = None) -> None:
-    """Declare that whoever takes several of `locks` takes them in this order.
-
-    A checker then reports the first pair taken the other way round, without waiting to see both.
-
-    Args:
-        key: what to order by, such as ``id`` or an attribute; the order given by default.
-    """
-    family = object()
-    for place_, lock in enumerate(locks):
-        info = getattr(lock, "_info", None)
-        if not isinstance(info, LockInfo):
-            raise TypeError(f"only primitives of ftlocks can be ordered, got {lock!r}")
-        info.order_key = (family, place_ if key is None else key(lock))

@@ -92,6 +92,20 @@ def test_a_report_shows_both_stacks_of_both_acquisitions(checker):
     assert "_tracked.py" not in text
 
 
+def test_what_is_learnt_has_a_limit(checker, monkeypatch):
+    monkeypatch.setattr("ftlocks.order.MAX_EDGES", 2)
+    a, b, c = Lock("a"), Lock("b"), Lock("c")
+    take(a, b)
+    take(b, c)
+    take(c, a)  # beyond: not learnt, and no harm
+    assert checker.edges == 2
+    keyed = KeyedLock("keyed")
+    with keyed.hold_all(1, 2), keyed.hold(3):
+        pass
+    assert checker.edges == 4  # locks of one class are counted apart
+    assert not checker.reports
+
+
 def test_a_ring_of_three_is_found_at_its_last_edge(checker):
     a, b, c = Lock("a"), Lock("b"), Lock("c")
     take(a, b)
