@@ -63,6 +63,8 @@ def picture(states: Iterable[LockState]) -> Picture:
     holding: dict[int, list[str]] = {}
     unowned: list[tuple[Waiter, str, int]] = []
     for state in states:
+        if not state.owners and not state.waiters:
+            continue
         label = _named(state)
         for owner in state.owners:
             holding.setdefault(owner, []).append(label)
@@ -98,9 +100,13 @@ def picture(states: Iterable[LockState]) -> Picture:
     return Picture(waits, {ident: tuple(labels) for ident, labels in holding.items()})
 
 
-def stuck() -> tuple[dict[int, Wait], Picture]:
-    """The waits that can never end, confirmed by a second picture, and that picture."""
-    first = picture(_hooks.states())
+def stuck(states: Iterable[LockState]) -> tuple[dict[int, Wait], Picture]:
+    """The waits that can never end, confirmed by a second picture, and that picture.
+
+    Args:
+        states: of a moment ago, for the first.
+    """
+    first = picture(states)
     candidates = _left_over(first.waits)
     if not candidates:
         return {}, first

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from ftlocks import _hooks, _outside
-from ftlocks._hooks import EXCLUSIVE, READ, WRITE, Observer, Waiter
+from ftlocks._hooks import EXCLUSIVE, READ, WRITE, LockState, Observer, Waiter
 from ftlocks._sites import Site
 from ftlocks._stacks import DEPTH, written
 from ftlocks._waitfor import Picture, Wait, behind, rings, stuck
@@ -175,11 +175,12 @@ class Watchdog:
     def check(self) -> list[WatchReport]:
         """Look now: what is new since the last look, after `on_report` has been told of each."""
         with self._checking:
-            waits, now = stuck()
+            states = _hooks.states()
+            waits, now = stuck(states)
             victims: list[tuple[Waiter, WatchReport]] = []
             reports = self._deadlocks(waits, now, victims)
             known = {waiter for members in self._told for waiter in members}
-            reports += self._thresholds(known)
+            reports += self._thresholds(states, known)
         for report in reports:
             self._on_report(report)
         for waiter, report in victims:  # last: the report shows the threads as they were
@@ -231,13 +232,15 @@ class Watchdog:
             wait.waiter.site,
         )
 
-    def _thresholds(self, known: set[Waiter]) -> list[WatchReport]:
+    def _thresholds(self, states: list[LockState], known: set[Waiter]) -> list[WatchReport]:
         """Holds and waits that went over their thresholds and are part of no deadlock."""
         now = self._clock()
         found: list[WatchReport] = []
         holds: dict[object, tuple[int, int, bool]] = {}
         starving: dict[Waiter, tuple[int, bool]] = {}
-        for state in _hooks.states():
+        for state in states:
+            if not state.owners and not state.waiters:
+                continue
             label = state.info.label if state.key is None else f"{state.info.label}[{state.key!r}]"
             for owner, token in zip(state.owners, state.holds, strict=False):
                 which = (state.info.id, state.key, owner)
