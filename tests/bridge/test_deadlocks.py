@@ -86,8 +86,8 @@ def test_a_deadlock_turns_health_and_is_logged_with_its_ring(caplog):
     text = record.getMessage()
     assert "deadlock: 2 threads wait for each other" in text
     assert "has waited" in text
-    assert "RWLock 'Ledger.accounts'" in text
-    assert "RWLock 'Ledger.audit'" in text
+    assert "Lock 'Ledger.accounts'" in text
+    assert "Lock 'Ledger.audit'" in text
     assert "with self.acquire_lock(second):" in text
     assert text.endswith("health is NOT_SERVING from now on: only a restart helps")
 
