@@ -439,6 +439,32 @@ class lock_held_by_none:  # noqa: N801
         pass
 
 
+class _NobodyMayEnter:
+    def __enter__(self):
+        raise AssertionError("an order that is known took the lock that all threads share")
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_what_a_thread_has_seen_takes_no_shared_lock(checker, monkeypatch):
+    a, b, shards = Lock("a"), RWLock("b"), [Lock() for _ in range(3)]
+    keyed = KeyedLock("keyed")
+
+    def everything():
+        take(a, b.read(), *shards)
+        take(a, b.write())
+        with keyed.hold_all(1, 2, 3):
+            pass
+
+    everything()
+    monkeypatch.setattr(checker, "_lock", _NobodyMayEnter())
+    everything()
+    with pytest.raises(AssertionError, match="all threads share"):
+        take_elsewhere(a, b.read())  # another thread has still to learn
+    monkeypatch.undo()
+
+
 def test_threads_learn_side_by_side():
     locks = [Lock(f"l{n}") for n in range(6)]
     with check_order() as checker:
