@@ -48,7 +48,7 @@ def serve_until_signal(server: Stoppable, *, grace: float) -> None:
         first = _wait(server, inbox)
         note(f"{_name(first)}: finishing running calls, up to {grace:g} s; once more cancels them.")
         _stop_beside(server, grace, inbox)
-        second = inbox.get()
+        second = _next(inbox)
         if second is None:
             return
         note(f"{_name(second)}: cancelling running calls.")
@@ -73,6 +73,16 @@ def _wait(server: Stoppable, inbox: Inbox) -> int:
             continue
         assert received is not None
         return received
+
+
+def _next(inbox: Inbox) -> int | None:
+    # In steps: a signal that comes just before the thread goes to sleep does not wake it, and its
+    # handler runs when the thread next does.
+    while True:
+        try:
+            return inbox.get(timeout=_CHECK_SECONDS)
+        except queue.Empty:
+            pass
 
 
 def _stop_beside(server: Stoppable, grace: float, inbox: Inbox) -> None:
