@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from ftbridge.adapters.context import SessionContext
 from ftbridge.adapters.host_access import NO_HOST, HostAccess
 from ftbridge.rpc.method import Call
-
-CORRELATION_HEADER = "x-snakepit-correlation-id"
-"""Call metadata under which the Elixir host sends the id that ties a call to its log lines."""
+from ftbridge.telemetry import CORRELATION_HEADER as CORRELATION_HEADER  # for the other modules
 
 CORRELATION_KEY = "correlation_id"
-"""The same id in a request's own metadata, and in what a tool sees."""
+"""The id of `CORRELATION_HEADER` in a request's own metadata, and in what a tool sees."""
 
 
 class CallContext(SessionContext):
@@ -27,7 +25,7 @@ class CallContext(SessionContext):
     that way that its result is of no use.
     """
 
-    __slots__ = ("_call", "_linked")
+    __slots__ = ("_call", "_linked", "sampling_key")
 
     def __init__(
         self,
@@ -36,6 +34,7 @@ class CallContext(SessionContext):
         request_metadata: Mapping[str, str],
         session_metadata: Mapping[str, str],
         host: HostAccess = NO_HOST,
+        sampling_key: int = 0,
     ) -> None:
         super().__init__(
             session_id,
@@ -46,6 +45,8 @@ class CallContext(SessionContext):
         )
         self._call = call
         self._linked = False
+        # What the tool emits is sampled together with the call's own events.
+        self.sampling_key = sampling_key
 
     @property
     def cancelled(self) -> bool:

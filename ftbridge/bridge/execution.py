@@ -48,9 +48,12 @@ from .host_link import HostLink
 from .parameters import ParameterError, read_arguments
 from .sessions import InvalidSessionError, SessionQuotaError, SessionStore
 from .telemetry import TelemetryHub
+from .watching import CallWatch, Meter
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ftbridge.telemetry.tracing import CallTracer
 
 _log = logging.getLogger("ftbridge.bridge")
 
@@ -109,6 +112,13 @@ class ToolExecutor:
         self._streams = ShardedCounter()
         self._failed_streams = ShardedCounter()
         self._chunks = ShardedCounter()
+        self._meter: Meter | None = None
+        self._tracer: CallTracer | None = None
+
+    def watch_with(self, meter: Meter | None, tracer: CallTracer | None) -> None:
+        """Have calls from now on counted and traced."""
+        self._meter = meter
+        self._tracer = tracer
 
     def statistics(self) -> ExecutionStatistics:
         """What has been run so far."""
@@ -141,23 +151,25 @@ class ToolExecutor:
         """
         started = time.perf_counter_ns()
         self._calls.add(1)
-        telemetry = self._telemetry
         tool_name = request.tool_name
         correlation = correlation_id(call, request.metadata)
-        context = self._context(request, call, correlation)
-        listened = telemetry.active
-        if listened:
-            telemetry.tool_started(started, tool_name, request.session_id, correlation)
+        context = self._context(request, call, correlation, started)
+        watch = self._watch(request, call, correlation, started)
         try:
-            value = self._host.call(tool_name, read_arguments(request, self._policy), context)
+            if watch is None:
+                value = self._host.call(tool_name, read_arguments(request, self._policy), context)
+            else:
+                value = watch.run(
+                    self._host.call, tool_name, read_arguments(request, self._policy), context
+                )
             result, binary = to_result(value, self._policy)
         except BaseException as error:  # noqa: BLE001 - a tool's SystemExit ends its call only
             self._failed_calls.add(1)
-            if listened:
-                telemetry.tool_ended(started, tool_name, request.session_id, correlation, error)
+            if watch is not None:
+                watch.ended(error)
             return self._failure(error, request, call, started)
-        if listened:
-            telemetry.tool_ended(started, tool_name, request.session_id, correlation)
+        if watch is not None:
+            watch.ended(None)
         return messages.ExecuteToolResponse(
             success=True,
             result=result,
@@ -179,20 +191,17 @@ class ToolExecutor:
         """
         started = time.perf_counter_ns()
         self._streams.add(1)
-        telemetry = self._telemetry
         tool_name = request.tool_name
         correlation = correlation_id(call, request.metadata)
-        context = self._context(request, call, correlation)
-        listened = telemetry.active
-        if listened:
-            telemetry.tool_started(started, tool_name, request.session_id, correlation)
+        context = self._context(request, call, correlation, started)
+        watch = self._watch(request, call, correlation, started)
         failure: BaseException | None = None
         chunks: Iterator[StreamChunk] | None = None
         count = 0
         final = False
         try:
             chunks = self._host.stream(tool_name, read_arguments(request, self._policy), context)
-            for chunk in chunks:
+            for chunk in chunks if watch is None else watch.stream(chunks):
                 count += 1
                 final = final or chunk.is_final
                 metadata = _chunk_metadata(chunk.metadata)
@@ -204,8 +213,9 @@ class ToolExecutor:
                 )
             if not final:
                 yield messages.ToolChunk(chunk_id=f"{tool_name}-{count + 1}", is_final=True)
-        except GeneratorExit:
+        except GeneratorExit as gone:
             # The reader has gone; nobody is left to tell.
+            failure = gone
             raise
         except BaseException as error:  # noqa: BLE001 - as above
             failure = error
@@ -215,20 +225,20 @@ class ToolExecutor:
             self._chunks.add(count)
             if chunks is not None:
                 self._close(chunks, tool_name)
-            if listened:
-                telemetry.tool_ended(started, tool_name, request.session_id, correlation, failure)
+            if watch is not None:
+                watch.ended(failure)
             # A local that holds its own frame's exception is a cycle that only the collector ends.
             failure = None
 
     def _context(
-        self, request: messages.ExecuteToolRequest, call: Call, correlation: str
+        self, request: messages.ExecuteToolRequest, call: Call, correlation: str, started: int
     ) -> CallContext:
         metadata = request.metadata
         if correlation:
             metadata[CORRELATION_KEY] = correlation
         session_id = request.session_id
         if not session_id:
-            return CallContext(call, "", metadata, _NO_METADATA, self._access)
+            return CallContext(call, "", metadata, _NO_METADATA, self._access, started)
         try:
             session = self._sessions.ensure(session_id)
         except SessionQuotaError as full:
@@ -238,7 +248,26 @@ class ToolExecutor:
             raise RpcError(StatusCode.INVALID_ARGUMENT, str(invalid)) from None
         if self._attach is not None:
             self._attach(session)
-        return CallContext(call, session_id, metadata, session.metadata, self._access)
+        return CallContext(call, session_id, metadata, session.metadata, self._access, started)
+
+    def _watch(
+        self, request: messages.ExecuteToolRequest, call: Call, correlation: str, started: int
+    ) -> CallWatch | None:
+        telemetry = self._telemetry if self._telemetry.active else None
+        meter = self._meter
+        tracer = self._tracer
+        if telemetry is None and meter is None and tracer is None:
+            return None
+        return CallWatch(
+            request.tool_name,
+            request.session_id,
+            correlation,
+            call,
+            started,
+            telemetry,
+            meter,
+            tracer,
+        )
 
     def _failure(
         self,

@@ -14,6 +14,7 @@ from ftbridge.adapters.host import AdapterHost
 from ftbridge.guard import GilGuard, GilTrip
 from ftbridge.rpc import ServerOptions, ServerTransport, TransportName, create_server
 from ftbridge.rpc.method import Method
+from ftbridge.telemetry import setup_tracing
 from ftbridge.wire.descriptors import FILES
 from ftbridge.wire.health import ServingStatus
 from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
@@ -28,6 +29,7 @@ from .reflection import SERVICE_NAMES as REFLECTION_SERVICES
 from .reflection import ReflectionService
 from .service import BridgeService
 from .sessions import SessionStore
+from .watching import Meter
 
 _log = logging.getLogger("ftbridge.bridge")
 
@@ -53,6 +55,7 @@ class BridgeServer:
         policy: how values travel, and which are accepted.
         link: the line to a host elsewhere, such as `RemoteHostLink`; closed by `stop`.
         lock_care: whether to look for deadlocks; one that lasts turns health NOT_SERVING.
+        meter: counts the calls; see `ftbridge.metrics`.
 
     Raises:
         ValueError: bad address or options, or a tool whose name or metadata no host would take.
@@ -72,8 +75,10 @@ class BridgeServer:
         policy: WirePolicy = DEFAULT_POLICY,
         link: HostLink | None = None,
         lock_care: LockCare | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.host = host
+        self._meter = meter
         self.guard = guard
         self.service = BridgeService(
             host, sessions, host_tools=host_tools, policy=policy, link=link
@@ -124,10 +129,10 @@ class BridgeServer:
         """
         guard = self.guard
         if guard is None:
-            self.host.open()
+            self._open()
         else:
             with guard.loading():
-                self.host.open()
+                self._open()
         try:
             self._port = self._transport.start()
         except BaseException:
@@ -137,8 +142,14 @@ class BridgeServer:
             self._chain_guard(guard)
             guard.watch()
         self._locks.start()
+        self.service.telemetry.attach()
         self.health.set_all(ServingStatus.SERVING)
         return self._port
+
+    def _open(self) -> None:
+        self.host.open()
+        # After the adapter, which may have set a tracer provider of its own.
+        self.service.executor.watch_with(self._meter, setup_tracing())
 
     def check(self) -> bool:
         """Whether the GIL is as it must be; call it every second or so while serving.

@@ -27,6 +27,7 @@ from .context import correlation_id
 from .execution import ExecutionStatistics, ToolExecutor
 from .failures import describe
 from .host_link import EmbeddedHostLink, HostLink
+from .host_streams import HostStream
 from .host_tools import HostTools
 from .host_values import from_argument
 from .naming import SERVICE_NAME, NameRuleError
@@ -37,6 +38,10 @@ from .telemetry import TelemetryHub, TelemetrySubscription
 __all__ = ["SERVICE_NAME", "BridgeService"]
 
 _log = logging.getLogger("ftbridge.bridge")
+
+OBSERVE = ("x-ftbridge-telemetry", "observe")
+"""Call metadata of ``StreamTelemetry`` with which a client that is not the host asks for a stream
+of its own: everything, also what the host's catalogue lacks, and nothing taken from the host."""
 
 _NANOS = 1_000_000_000
 
@@ -69,17 +74,17 @@ class BridgeService:
         self.registry = ToolRegistry(host.tools)
         self.link = EmbeddedHostLink(self.host_tools) if link is None else link
         self.link.bind(self.sessions, self.registry, host.adapter_class)
-        self._executor = ToolExecutor(host, self.sessions, self.telemetry, policy, self.link)
+        self.executor = ToolExecutor(host, self.sessions, self.telemetry, policy, self.link)
 
     def statistics(self) -> ExecutionStatistics:
         """How many calls and streams have been run."""
-        return self._executor.statistics()
+        return self.executor.statistics()
 
     def methods(self) -> list[Method]:
         """The service as a table that a transport can serve."""
         m = messages
         unary, stream, bidi = MethodKind.UNARY, MethodKind.SERVER_STREAM, MethodKind.BIDI
-        execute = self._executor
+        execute = self.executor
         own = [] if self.link.remote else self._host_methods()
         return [
             *own,
@@ -306,9 +311,15 @@ class BridgeService:
     ) -> Iterator[messages.TelemetryEvent]:
         """Events of tool calls until the caller leaves, as its control messages ask.
 
-        The response headers go out at once: the host waits for them before it goes on.
+        The response headers go out at once: the host waits for them before it goes on. A caller
+        that sends `OBSERVE` gets everything for itself; any other is the host, for whose streams
+        see `host_streams`.
         """
-        subscription = self.telemetry.subscribe()
+        subscription: TelemetrySubscription | HostStream
+        if OBSERVE in call.invocation_metadata:
+            subscription = self.telemetry.subscribe(custom=True)
+        else:
+            subscription = self.telemetry.open_host_stream()
         call.add_done_callback(subscription.close)
         call.send_initial_metadata(())
         # Controls come and events go independently, and each side blocks: one of them needs a
@@ -323,7 +334,7 @@ class BridgeService:
 
 
 def _follow_controls(
-    controls: Iterator[messages.TelemetryControl], subscription: TelemetrySubscription
+    controls: Iterator[messages.TelemetryControl], subscription: TelemetrySubscription | HostStream
 ) -> None:
     try:
         for control in controls:

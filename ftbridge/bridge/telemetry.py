@@ -1,142 +1,66 @@
-"""Telemetry of tool calls, and the streams on which hosts receive it.
+"""Telemetry of tool calls, and what tools emit themselves, on its way to whoever listens.
 
 The Elixir host opens ``StreamTelemetry`` once per worker and re-emits what arrives under its own
-event names. It takes no chances: an event whose name or any measurement key is not in its
-catalogue is dropped whole. So only names and keys of that catalogue leave here, and a wrong one
-is an error where it is emitted, not silence at the other end.
+event names; its streams are `HostStreams`, its names and keys are in `catalogue`. Only those leave
+for the host, and a wrong one of our own is an error where it is emitted, not silence at the other
+end. Subscriptions of this process, and streams that ask for it, may have everything.
 
-Emitting never waits: each stream has a bounded queue, and when its reader is slow the newest
-events are dropped and counted. Without a stream, emitting costs one attribute read.
+Emitting never waits: each queue is bounded, and when its reader is slow the newest events are
+dropped and counted. Without a stream, emitting costs one attribute read.
 
 Sampling decides by the call, not by the event, so that no start arrives without its end.
 
-Never imports the transport; the stream is an iterator that any transport can drain.
+Never imports the transport; a stream is an iterator that any transport can drain.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import Protocol
 
+from ftbridge.telemetry import Event, add_listener, remove_listener
 from ftbridge.wire import messages
 from ftlocks import ShardedCounter
 
-_log = logging.getLogger("ftbridge.telemetry")
-
-DEFAULT_CAPACITY = 1024
-"""Events that may wait on one stream; the stock worker's size. About 500 KB when full."""
-
-MAX_PATTERNS = 256
-"""Patterns of a filter or sampling update that are kept. Each event is matched against them."""
-
-EXECUTION_START = "tool.execution.start"
-EXECUTION_STOP = "tool.execution.stop"
-EXECUTION_EXCEPTION = "tool.execution.exception"
-
-EVENT_NAMES = frozenset(
-    {
-        "python.call.start",
-        "python.call.stop",
-        "python.call.exception",
-        "python.memory.sampled",
-        "python.cpu.sampled",
-        "python.gc.completed",
-        "python.error.occurred",
-        EXECUTION_START,
-        EXECUTION_STOP,
-        EXECUTION_EXCEPTION,
-        "tool.result_size",
-    }
+from .catalogue import (
+    EVENT_NAMES,
+    EXECUTION_EXCEPTION,
+    EXECUTION_START,
+    EXECUTION_STOP,
+    MEASUREMENT_KEYS,
+    host_form,
+    own_form,
+    telemetry_value,
 )
-"""Names the Elixir host accepts (its telemetry catalogue of Python events)."""
-
-MEASUREMENT_KEYS = frozenset(
-    {
-        "duration",
-        "duration_ms",
-        "bytes",
-        "system_time",
-        "queue_depth",
-        "queue_time",
-        "available_workers",
-        "busy_workers",
-        "total_workers",
-        "worker_count",
-        "lifetime",
-        "total_commands",
-        "command_count",
-        "downtime",
-        "restart_count",
-        "retry_count",
-        "request_size",
-        "response_size",
-        "message_size",
-        "sequence_number",
-        "message_count",
-        "network_time",
-        "uptime",
-        "call_count",
-        "affinity_duration",
-        "commands_with_affinity",
-        "rss_bytes",
-        "vms_bytes",
-        "cpu_percent",
-        "collected",
-        "generation",
-        "latency_ms",
-        "count",
-        "python_pid",
-    }
-)
-"""Measurement keys the Elixir host accepts; one other key and it drops the event."""
+from .host_streams import DEFAULT_CAPACITY, HostStream, HostStreams
+from .selection import Selection
 
 _PARTS = {name: name.split(".") for name in EVENT_NAMES}
 _ONE = messages.TelemetryValue(int_value=1)
-
-_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
-
-_FRACTION_BITS = 32
-_MULTIPLIER = 0x9E3779B97F4A7C15
-"""2**64 divided by the golden ratio: consecutive keys, multiplied by it, spread evenly over the
-high bits (Knuth, The Art of Computer Programming, volume 3, section 6.4)."""
 
 
 class TelemetryNameError(ValueError):
     """An event name or measurement key that the host would drop."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """Which events a stream wants. Replaced as a whole, so that readers never see half of one."""
+class Target(Protocol):
+    """Where events go. `wants` is asked first, so that nothing is built for nobody."""
 
-    enabled: bool = True
-    threshold: int = 1 << _FRACTION_BITS
-    sampled: tuple[str, ...] = ()
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
+    @property
+    def custom(self) -> bool:
+        """Whether events outside the host's catalogue are for it."""
 
     def wants(self, name: str, key: int) -> bool:
-        """Whether the event ``name`` of the call with this sampling key is wanted."""
-        if not self.enabled:
-            return False
-        if self.deny and _matches(name, self.deny):
-            return False
-        if self.allow and not _matches(name, self.allow):
-            return False
-        if self.threshold >> _FRACTION_BITS or (self.sampled and not _matches(name, self.sampled)):
-            return True
-        mixed = key * _MULTIPLIER & 0xFFFF_FFFF_FFFF_FFFF
-        return mixed >> (64 - _FRACTION_BITS) < self.threshold
+        """Whether the event is switched on, not filtered out, its call sampled, and has room."""
 
+    def offer(self, event: messages.TelemetryEvent) -> None:
+        """Take it. Never waits."""
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    def close(self) -> None:
+        """No more come."""
 
 
 class TelemetrySubscription:
@@ -149,15 +73,20 @@ class TelemetrySubscription:
         hub: whose events these are.
         capacity: events that may wait; the newest are dropped beyond it. Threads that offer at
             the same moment may exceed it by one each.
+        custom: also events and measurements outside the host's catalogue, and spans under their
+            own names instead of as ``python.call.*``.
     """
 
-    def __init__(self, hub: TelemetryHub, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(
+        self, hub: TelemetryHub, capacity: int = DEFAULT_CAPACITY, *, custom: bool = False
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity={capacity} must be at least 1")
+        self.custom = custom
         self._hub = hub
         self._capacity = capacity
         self._queue: queue.SimpleQueue[messages.TelemetryEvent | None] = queue.SimpleQueue()
-        self._selection = _Selection()
+        self._selection = Selection()
         self._dropped = ShardedCounter()
         self._closed = False
 
@@ -178,28 +107,8 @@ class TelemetrySubscription:
             self._queue.put(event)
 
     def apply(self, control: messages.TelemetryControl) -> None:
-        """Follow a control message. Calls to it must not overlap (one stream has one reader).
-
-        An empty pattern list means every event. A sampling rate outside 0 to 1 is taken as the
-        nearer bound; one that is not a number changes nothing.
-        """
-        old = self._selection
-        if control.toggle is not None:
-            self._selection = _Selection(
-                control.toggle.enabled, old.threshold, old.sampled, old.allow, old.deny
-            )
-        elif control.sampling is not None:
-            rate = control.sampling.sampling_rate
-            if math.isnan(rate):
-                _log.warning("ignoring a telemetry sampling rate that is not a number")
-                return
-            threshold = round(min(1.0, max(0.0, rate)) * (1 << _FRACTION_BITS))
-            patterns = tuple(control.sampling.event_patterns[:MAX_PATTERNS])
-            self._selection = _Selection(old.enabled, threshold, patterns, old.allow, old.deny)
-        elif control.filter is not None:
-            allow = tuple(control.filter.allow[:MAX_PATTERNS])
-            deny = tuple(control.filter.deny[:MAX_PATTERNS])
-            self._selection = _Selection(old.enabled, old.threshold, old.sampled, allow, deny)
+        """Follow a control message. Calls to it must not overlap (one stream has one reader)."""
+        self._selection = self._selection.after(control)
 
     def __iter__(self) -> Iterator[messages.TelemetryEvent]:
         return self
@@ -229,21 +138,37 @@ class TelemetryHub:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscriptions: tuple[TelemetrySubscription, ...] = ()
+        self._subscriptions: tuple[Target, ...] = ()
         self._closed = False
+        self._attached = False
+        self._listening = False
+        self._withheld = ShardedCounter()
+        self.host = HostStreams()
 
     @property
     def active(self) -> bool:
         """Whether anybody listens; what is emitted otherwise is gone."""
         return bool(self._subscriptions)
 
-    def subscribe(self, capacity: int = DEFAULT_CAPACITY) -> TelemetrySubscription:
-        """A new stream of the events emitted from now on; already ended if the hub is closed."""
-        subscription = TelemetrySubscription(self, capacity)
+    @property
+    def withheld(self) -> int:
+        """Events of tools that were not sent to the host, which does not know their names."""
+        return self._withheld.value()
+
+    def subscribe(
+        self, capacity: int = DEFAULT_CAPACITY, *, custom: bool = False
+    ) -> TelemetrySubscription:
+        """A new stream of the events emitted from now on; already ended if the hub is closed.
+
+        Every subscription gets every event that it wants, whoever else listens. See
+        `TelemetrySubscription` for ``custom``.
+        """
+        subscription = TelemetrySubscription(self, capacity, custom=custom)
         with self._lock:
             closed = self._closed
             if not closed:
                 self._subscriptions = (*self._subscriptions, subscription)
+                self._listen()
         if closed:
             subscription.close()
         return subscription
@@ -252,14 +177,67 @@ class TelemetryHub:
         """Emit nothing more to it. Called by the subscription's own ``close()``."""
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+            self._listen()
+
+    def open_host_stream(self) -> HostStream:
+        """A new stream for the host, which takes over from the one before; see `HostStreams`.
+
+        From the first one on, events wait for the host also while it has no stream.
+        """
+        with self._lock:
+            if not self._closed and self.host not in self._subscriptions:
+                self._subscriptions = (*self._subscriptions, self.host)
+                self._listen()
+        return self.host.open()
+
+    def attach(self) -> None:
+        """From now on hear what this process emits through `ftbridge.telemetry`, until `close`.
+
+        Several hubs of one process all hear everything: telemetry belongs to the process.
+        """
+        with self._lock:
+            self._attached = not self._closed
+            self._listen()
+
+    def _listen(self) -> None:
+        """Listen while there is a target, and not longer: emitting into nothing must cost nothing.
+
+        The lock is held.
+        """
+        wanted = self._attached and bool(self._subscriptions)
+        if wanted and not self._listening:
+            add_listener(self.hear)
+        elif not wanted and self._listening:
+            remove_listener(self.hear)
+        self._listening = wanted
 
     def close(self) -> None:
         """End every subscription, and from now on each new one at once."""
         with self._lock:
             self._closed = True
+            self._attached = False
             subscriptions = self._subscriptions
+            self._subscriptions = tuple(s for s in subscriptions if s is not self.host)
+            self._listen()
+        self.host.close()
         for subscription in subscriptions:
             subscription.close()
+
+    def hear(self, event: Event) -> None:
+        """Hand on what a tool emitted: as it is, or as the host wants it, or to nobody."""
+        key = event.sampling_key
+        form = host_form(event)
+        plain = own = None
+        for target in self._subscriptions:
+            if target.custom:
+                if target.wants(event.name, key):
+                    own = own or _event(*own_form(event), event)
+                    target.offer(own)
+            elif form is None:
+                self._withheld.add(1)
+            elif target.wants(form[0], key):
+                plain = plain or _event(*form, event)
+                target.offer(plain)
 
     def emit(
         self,
@@ -292,7 +270,7 @@ class TelemetryHub:
             )
         wanted = [s for s in self._subscriptions if s.wants(name, sampling_key)]
         if wanted:
-            values = {key: _value(value) for key, value in measurements.items()}
+            values = {key: telemetry_value(value) for key, value in measurements.items()}
             _send(wanted, name, values, dict(metadata or {}), correlation_id)
 
     def tool_started(self, started: int, tool: str, session_id: str, correlation_id: str) -> None:
@@ -325,7 +303,7 @@ class TelemetryHub:
 
 
 def _send(
-    wanted: Sequence[TelemetrySubscription],
+    wanted: Sequence[Target],
     name: str,
     values: dict[str, messages.TelemetryValue],
     metadata: dict[str, str],
@@ -338,13 +316,20 @@ def _send(
         timestamp_ns=time.time_ns(),
         correlation_id=correlation_id,
     )
-    for subscription in wanted:
-        subscription.offer(event)
+    for target in wanted:
+        target.offer(event)
 
 
-def _value(value: int | float | str) -> messages.TelemetryValue:
-    if isinstance(value, str):
-        return messages.TelemetryValue(string_value=value)
-    if isinstance(value, int) and _INT64_MIN <= value <= _INT64_MAX:
-        return messages.TelemetryValue(int_value=int(value))
-    return messages.TelemetryValue(float_value=float(value))
+def _event(
+    name: str,
+    measurements: dict[str, messages.TelemetryValue],
+    metadata: dict[str, str],
+    event: Event,
+) -> messages.TelemetryEvent:
+    return messages.TelemetryEvent(
+        event_parts=name.split("."),
+        measurements=measurements,
+        metadata=metadata,
+        timestamp_ns=event.timestamp_ns,
+        correlation_id=event.correlation_id,
+    )

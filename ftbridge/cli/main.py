@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "serve": ("ftbridge.cli.serve", "Serve an adapter's tools over gRPC."),
     "tools": ("ftbridge.cli.tools", "List the tools that a server offers."),
     "call": ("ftbridge.cli.call", "Call a tool and print its result as JSON."),
+    "new": ("ftbridge.cli.new", "Write a new adapter package to start from."),
     "doctor": ("ftbridge.cli.doctor", "Check interpreter, GIL, wheels, ports and limits."),
 }
 

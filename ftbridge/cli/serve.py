@@ -32,10 +32,12 @@ from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
 from ftbridge.cli.lock_options import lock_options
+from ftbridge.cli.metrics import exposed, read_metrics
 from ftbridge.cli.options import wire_options
 from ftbridge.cli.signals import serve_until_signal
 from ftbridge.cli.terminal import fail
 from ftbridge.guard import GilEnabledError, GilGuard
+from ftbridge.metrics import CallMeter
 from ftbridge.rpc import Address, ServerOptions, TransportName
 from ftbridge.rpc.method import DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_QUEUE_LIMIT, MIB
 from ftbridge.rpc.pool import default_threads
@@ -145,6 +147,12 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 )
 @lock_options
 @wire_options
+@click.option(
+    "--metrics",
+    callback=read_metrics,
+    metavar="[HOST:]PORT",
+    help="Figures for Prometheus at http://HOST:PORT/metrics; without HOST, for this machine only.",
+)
 @click.option("--self-check", is_flag=True, help="Call a tool through the socket after starting.")
 def serve(
     adapter: str,
@@ -162,6 +170,7 @@ def serve(
     grace: float,
     port_file: Path | None,
     log_level: str,
+    metrics: tuple[str, int] | None,
     self_check: bool,
     policy: WirePolicy,
     lock_care: LockCare,
@@ -186,8 +195,10 @@ def serve(
         guard.check_start()
         with guard.loading():  # round the server too: stock grpcio switches the GIL on
             adapter_class = _load(adapter)
+            host = AdapterHost(adapter_class, lifetime=lifetime, serialize=serialize, config=config)
+            meter = None if metrics is None else CallMeter(host.tools)
             server = BridgeServer(
-                AdapterHost(adapter_class, lifetime=lifetime, serialize=serialize, config=config),
+                host,
                 listen=str(listen),
                 options=options,
                 transport=cast("TransportName", transport),
@@ -196,12 +207,16 @@ def serve(
                 host_tools=None if host_tools is None else load_host_tools(host_tools),
                 link=None if elixir_address is None else RemoteHostLink(str(elixir_address)),
                 lock_care=lock_care,
+                meter=meter,
             )
         port = server.start()
     bound = reachable(listen, port)
-    with _written(port_file, port):
+    with _written(port_file, port), contextlib.ExitStack() as until_the_end:
         try:
+            scraped = until_the_end.enter_context(exposed(server, meter, metrics))
             _announce(server, guard, adapter_class, listen, port, options, transport)
+            if scraped is not None:
+                click.echo(f"Metrics: http://{scraped}/metrics")
             if self_check:
                 from ftbridge.cli.selfcheck import self_check as check
 
@@ -214,9 +229,13 @@ def serve(
 
 
 def _load(spec: str) -> type[BaseAdapter]:
-    # As `python -m` does: an adapter in the current directory is found. Not with -P, or
-    # PYTHONSAFEPATH, which ask for just that not to happen.
-    here = str(Path.cwd())
+    # As `python -m` does: an adapter in the current directory is found; also from inside its
+    # package, which then lies below the first folder that is none (pytest's rule for test files).
+    # Not with -P, or PYTHONSAFEPATH, which ask for just that not to happen.
+    folder = Path.cwd()
+    while (folder / "__init__.py").exists() and folder != folder.parent:
+        folder = folder.parent
+    here = str(folder)
     if not sys.flags.safe_path and here not in sys.path:
         sys.path.insert(0, here)
     return load_adapter(spec)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,17 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
 
-@contextmanager
-def served(folder: Path, *options: str) -> Iterator[Server]:
+def served(folder: Path, *options: str) -> AbstractContextManager[Server]:
     """`ftbridge serve` with the acceptance adapter, killed at the end if it still runs."""
+    return served_adapter("acceptance_adapter:AcceptanceAdapter", folder, *options)
+
+
+@contextmanager
+def served_adapter(spec: str, folder: Path, *options: str) -> Iterator[Server]:
+    """`ftbridge serve` with this adapter, in this folder, killed at the end if it still runs."""
     command = [
         *(sys.executable, "-m", "ftbridge", "serve", "--listen", "127.0.0.1:0"),
-        *("--adapter", "acceptance_adapter:AcceptanceAdapter"),
-        *("--port-file", str(folder / "port"), *options),
+        *("--adapter", spec, "--port-file", str(folder / "port"), *options),
     ]
     log = (folder / "server.log").open("w")
     with (

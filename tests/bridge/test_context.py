@@ -4,8 +4,9 @@ import pytest
 from bridge.fake_call import FakeCall
 
 from ftbridge.adapters.errors import ToolCancelledError, ToolDeadlineError
-from ftbridge.bridge.context import CORRELATION_HEADER, CallContext, correlation_id
+from ftbridge.bridge.context import CallContext, correlation_id
 from ftbridge.rpc.status import StatusCode
+from ftbridge.telemetry import CORRELATION_HEADER
 
 
 def make(call: FakeCall) -> CallContext:

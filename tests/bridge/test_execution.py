@@ -11,13 +11,13 @@ from bridge.adapters_for_tests import GATES, DemoAdapter
 from bridge.fake_call import FakeCall
 
 from ftbridge.adapters.host import AdapterHost
-from ftbridge.bridge.context import CORRELATION_HEADER
 from ftbridge.bridge.execution import STATUS_BUDGET_BYTES, ToolExecutor, tool_name_of
 from ftbridge.bridge.failures import encoded_length
 from ftbridge.bridge.registry import ToolRegistry
 from ftbridge.bridge.sessions import SessionStore
 from ftbridge.bridge.telemetry import TelemetryHub
 from ftbridge.rpc.status import RpcError, StatusCode, decode_message, encode_message
+from ftbridge.telemetry import CORRELATION_HEADER
 from ftbridge.wire.messages import Any as AnyMessage
 from ftbridge.wire.messages import (
     ExecuteToolRequest,

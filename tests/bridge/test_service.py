@@ -13,10 +13,11 @@ from bridge.fake_call import FakeCall
 
 from ftbridge.adapters.host import AdapterHost
 from ftbridge.bridge.host_tools import HostTools
-from ftbridge.bridge.service import SERVICE_NAME, BridgeService
+from ftbridge.bridge.service import OBSERVE, SERVICE_NAME, BridgeService
 from ftbridge.bridge.sessions import SessionStore
 from ftbridge.rpc.method import MethodKind
-from ftbridge.rpc.status import RpcError, StatusCode
+from ftbridge.rpc.status import Metadata, RpcError, StatusCode
+from ftbridge.telemetry import Event
 from ftbridge.wire import messages as m
 from ftbridge.wire.values import decode_value, encode_value
 
@@ -271,9 +272,9 @@ class Controls:
 
 
 class Stream:
-    def __init__(self, service: BridgeService) -> None:
+    def __init__(self, service: BridgeService, metadata: Metadata = ()) -> None:
         self.controls = Controls()
-        self.call = FakeCall()
+        self.call = FakeCall(metadata=metadata)
         before = set(threading.enumerate())
         self.events = service.stream_telemetry(self.controls, self.call)
         [self.reader] = set(threading.enumerate()) - before
@@ -298,7 +299,31 @@ def test_telemetry_sends_its_headers_at_once_and_then_events(service):
     stream.call.end()
     stream.finish_controls(RpcError(StatusCode.CANCELLED))
     assert list(stream.events) == []
-    assert not service.telemetry.active
+    assert service.telemetry.host.open_streams == 0
+
+
+def test_a_second_telemetry_stream_gets_what_the_first_one_left(service):
+    first = Stream(service)
+    run_add(service)
+    assert next(first.events).event_parts[-1] == "start"
+    first.call.end()  # with the start out for delivery, and the stop waiting
+    run_add(service)
+    second = Stream(service)
+    assert [next(second.events).event_parts[-1] for _ in range(4)] == ["start", "stop"] * 2
+    second.call.end()
+
+
+def test_an_observer_takes_nothing_from_the_host(service):
+    host = Stream(service)
+    observer = Stream(service, metadata=(OBSERVE,))
+    run_add(service)
+    service.telemetry.hear(Event("cache.missed", {"tokens": 3}, {}))
+    assert [next(observer.events).event_parts[-1] for _ in range(3)] == ["start", "stop", "missed"]
+    assert [next(host.events).event_parts[-1] for _ in range(2)] == ["start", "stop"]
+    assert service.telemetry.host.waiting == 0
+    assert service.telemetry.withheld == 1
+    host.call.end()
+    observer.call.end()
 
 
 def test_telemetry_obeys_controls_and_goes_on_when_the_caller_stops_sending_them(service):

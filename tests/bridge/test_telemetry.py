@@ -5,15 +5,14 @@ import threading
 import pytest
 from bridge.races import Meeting, NoLock, at_once, meet_after_reading
 
-from ftbridge.bridge.telemetry import (
+from ftbridge.bridge.catalogue import (
     EVENT_NAMES,
     EXECUTION_EXCEPTION,
     EXECUTION_START,
     EXECUTION_STOP,
     MEASUREMENT_KEYS,
-    TelemetryHub,
-    TelemetryNameError,
 )
+from ftbridge.bridge.telemetry import TelemetryHub, TelemetryNameError
 from ftbridge.wire import messages as m
 
 

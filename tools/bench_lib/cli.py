@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from . import control, machine, memory_bench, pool_bench, rpc_bench, tools_bench
+from . import control, machine, memory_bench, pool_bench, rpc_bench, soak, tools_bench
 from .contenders import OURS, field
 from .errors import BenchError
 
@@ -21,10 +21,12 @@ AIM = 6.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a benchmark; the exit status: 0, or 1 where no figure could be had."""
+    """Run a benchmark; the exit status: 0, or 1 where no figure could be had, or a soak failed."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _ended)  # so that the servers are ended on the way out
     try:
+        if options.benchmark == "soak":
+            return _soak(options)
         report = _BENCHMARKS[options.benchmark](options)
     except BenchError as error:
         print(f"tools/bench: {error}", file=sys.stderr)
@@ -65,6 +67,23 @@ def parser() -> argparse.ArgumentParser:
     pool.add_argument("--seconds", type=float, default=1.0, help="that each waits (1)")
     for command in (memory, pool):
         command.add_argument("--rounds", type=positive, default=3, help="of all arms (3)")
+    soaked = benchmarks.add_parser(
+        "soak",
+        help="many mixed calls, then: memory, threads, sessions",
+        description=soak.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    soaked.add_argument("--calls", type=positive, default=soak.CALLS, help=f"({soak.CALLS})")
+    soaked.add_argument(
+        "--workers", type=positive, default=soak.WORKERS, help=f"client threads ({soak.WORKERS})"
+    )
+    soaked.add_argument(
+        "--limit", type=positive, default=1800, metavar="SECONDS", help="for all of it (1800)"
+    )
+    soaked.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    soaked.add_argument(
+        "--python", type=Path, default=soak.default_python(ROOT), help="that serves"
+    )
     rpc.add_argument("--requests", type=positive, default=20_000, help="in each run (20000)")
     rpc.add_argument(
         "--connections", type=counts, default=(1, 4), metavar="N,N", help="one run each (1,4)"
@@ -184,6 +203,22 @@ def _pool(options: argparse.Namespace) -> dict[str, object]:
     )
     _say(options, *result.lines())
     return {"machine": head, "results": result.as_json()}
+
+
+def _soak(options: argparse.Namespace) -> int:
+    """The exit status: 1 when a line of the table failed."""
+    result = soak.run(
+        options.python,
+        calls=options.calls,
+        workers=options.workers,
+        root=ROOT,
+        life_seconds=options.limit,
+        progress=_progress,
+    )
+    _say(options, *result.lines())
+    if options.json:
+        print(json.dumps(result.as_json(), indent=2))
+    return 0 if result.ok else 1
 
 
 _BENCHMARKS: Final = {"rpc": _rpc, "tools": _tools, "memory": _memory, "pool": _pool}
