@@ -143,6 +143,7 @@ class LockState(NamedTuple):
         mode: how the owners hold it.
         ender: ident of the thread that last ended a wait for it, where nobody owns it
             (`Condition`); 0 if nobody has.
+        reentrant: an owner that is still among the waiters has just got it.
     """
 
     info: LockInfo
@@ -152,6 +153,7 @@ class LockState(NamedTuple):
     holds: tuple[int, ...] = ()
     mode: str = EXCLUSIVE
     ender: int = 0
+    reentrant: bool = False
 
 
 class Blocked(NamedTuple):

@@ -1,8 +1,9 @@
-"""Waits that are for no primitive of this package: for a thread's end, and for a future.
+"""Waits for no primitive of this package: a thread's end, a future, threading's conditions.
 
-Neither tells who waits, and an executor does not tell which of its threads runs what; so, while a
-watchdog is on, `Thread.join`, `Future.result`, `Future.exception` and the two methods with which a
-`ThreadPoolExecutor` makes and runs a piece of work are replaced by ones that note it. `submit` is
+None tells who waits, and an executor does not tell which of its threads runs what; so, while a
+watchdog is on, `Thread.join`, `Condition.wait`, `Future.result`, `Future.exception` and the two
+methods with which a `ThreadPoolExecutor` makes and runs a piece of work are replaced by ones that
+note it. `submit` is
 left to others, who replace it more often. A wait that begins earlier, or goes through
 `concurrent.futures.wait` or `as_completed`, is not seen. Must never keep an executor alive.
 """
@@ -46,6 +47,11 @@ def waits() -> list[OutsideWait]:
     for waiter, target in _waiting.copy().values():
         if isinstance(target, Future):
             found.append(_future_wait(waiter, target))
+        elif isinstance(target, threading.Condition):
+            if target._waiters:  # type: ignore[attr-defined]  # else notified
+                verb = "notified" if waiter.mode == "condition" else "set"
+                what = f"a {waiter.mode} of threading's to be {verb}"
+                found.append(OutsideWait(what, waiter, frozenset()))
         else:
             what = f"the end of thread {target.name!r}"
             found.append(OutsideWait(what, waiter, frozenset({target.ident or 0})))
@@ -135,6 +141,20 @@ def _noted_join(self: threading.Thread, timeout: float | None = None) -> None:
         del _waiting[id(waiter)]
 
 
+def _noted_wait(self: threading.Condition, timeout: float | None = None) -> bool:
+    if timeout is not None:
+        return bool(_WAIT.below(self, timeout))
+    inside_event = sys._getframe(1).f_code is threading.Event.wait.__code__
+    waiter = Waiter("event" if inside_event else "condition", clock(), gated=False)
+    waiter.firm = True
+    waiter.site = capture(_hooks.site_depth)
+    _waiting[id(waiter)] = (waiter, self)
+    try:
+        return bool(_WAIT.below(self))
+    finally:
+        del _waiting[id(waiter)]
+
+
 def _noted_result(self: "Future[Any]", timeout: float | None = None) -> Any:
     if timeout is None and not self.done():
         _await(self)
@@ -188,8 +208,9 @@ def _noted_run(self: Any, *args: Any) -> None:
 
 
 _JOIN: Final = _Replaced(threading.Thread, "join", _noted_join)
+_WAIT: Final = _Replaced(threading.Condition, "wait", _noted_wait)
 _RESULT: Final = _Replaced(Future, "result", _noted_result)
 _EXCEPTION: Final = _Replaced(Future, "exception", _noted_exception)
 _ITEM: Final = _Replaced(_pools._WorkItem, "__init__", _noted_item)
 _RUN: Final = _Replaced(_pools._WorkItem, "run", _noted_run)
-_NOTING: Final = (_JOIN, _RESULT, _EXCEPTION, _ITEM, _RUN)
+_NOTING: Final = (_JOIN, _WAIT, _RESULT, _EXCEPTION, _ITEM, _RUN)

@@ -23,8 +23,6 @@ from ftlocks.statistics import owner_named
 # them is a likely notifier, not a certain one.
 _ENDS_WAIT: Final = {"condition": {"notify", "notify_all"}, "event": {"set"}}
 
-_REENTRANT: Final = frozenset({"RLock", "KeyedLock", "RWLock"})
-
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -76,14 +74,17 @@ def picture(states: Iterable[LockState]) -> Picture:
                 unowned.append((waiter, f"{label} to be {_verb(waiter.mode)}", state.ender))
                 continue
             owners = frozenset(state.owners)
-            if state.info.kind in _REENTRANT:
-                owners -= {waiter.thread.ident or 0}  # has just got it
+            if state.reentrant:
+                owners -= {waiter.thread.ident or 0}
             if waiter.mode == state.mode == READ and not patient_writers:
                 owners = frozenset()  # will be let in when that writer gives up
             wait = Wait(waiter, label, owners, any_of=False, certain=True)
             waits[wait.ident] = wait
     for found in _outside.waits():
-        if not found.waiter.timed:
+        if found.waiter.mode in _ENDS_WAIT:
+            if (found.waiter.thread.ident or 0) not in waits:  # else it is on its way back
+                unowned.append((found.waiter, found.what, 0))
+        else:
             wait = Wait(found.waiter, found.what, found.needs, any_of=True, certain=True)
             waits[wait.ident] = wait
     for waiter, what, ender in unowned:

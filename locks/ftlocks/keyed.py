@@ -315,6 +315,7 @@ class KeyedLock[K: Hashable](Named):
                 () if (owner := entry.owner) is None else (owner.ident or 0,),
                 tuple(entry.waiters.copy().values()),
                 () if owner is None else (entry.since,),
+                reentrant=True,
             )
             for key, entry in self._entries.copy().items()
         ]

@@ -42,6 +42,7 @@ class _Mutex:
         "Let the lock go. RuntimeError when it is not held (`RLock`: not by this thread).",
     }
 
+    _reentrant = False
     _raw: Any
     _info: LockInfo
     _tally: Tally | None
@@ -180,6 +181,7 @@ class _Mutex:
                 (owner,) if owner else (),
                 () if watch is None else tuple(watch.waiters.copy().values()),
                 () if watch is None or not owner else (watch.turns(),),
+                reentrant=self._reentrant,
             )
         ]
 
@@ -267,6 +269,8 @@ class RLock(_Mutex):
     """
 
     __slots__ = ()
+
+    _reentrant = True
 
     def __init__(self, name: str = "", *, statistics: bool = False) -> None:
         self._begin(_CRLock(), name, statistics)

@@ -444,6 +444,7 @@ class RWLock(Named):
                 _hooks.waiting(self._queue),
                 tuple(holder.since for holder in holders.values()),
                 READ if self._writer is None else WRITE,
+                reentrant=True,
             )
         ]
 

@@ -204,6 +204,42 @@ def test_a_notification_may_come_from_who_has_given_one_before():
         assert filled.statistics().notified == 2
 
 
+@pytest.mark.parametrize("sort", ["condition", "event"])
+def test_waits_of_threading_count_as_well(sort):
+    table = Lock("table", statistics=True)
+    filled, flag = threading.Condition(), threading.Event()
+    waiting = []
+
+    def take():
+        if sort == "condition":
+            with table, filled:
+                waiting.append(True)
+                filled.wait()
+        else:
+            with table:
+                waiting.append(True)
+                flag.wait()
+
+    def notify():
+        with table, filled:
+            filled.notify()
+
+    def set_it():
+        with table:
+            flag.set()
+
+    with watchdog(interval=NEVER) as dog, started(take, "take"):
+        wait_until(lambda: waiting)
+        with started(notify if sort == "condition" else set_it, "put"):
+            (report,) = look_until_found(dog)
+            with filled:  # for the end of the test, by one that does not need the table
+                filled.notify_all()
+            flag.set()
+    assert report.kind == "possible deadlock"
+    assert {thread.name for thread in report.threads} == {"take", "put"}
+    assert f"for a {sort} of threading's to be " in str(report)
+
+
 def test_a_notified_thread_may_be_stuck_on_its_way_back():
     table, filled = Lock("table", statistics=True), ftlocks.Condition(name="filled")
 
@@ -517,6 +553,7 @@ def run_once_interrupted(reported):
 def replaced():
     return (
         threading.Thread.join,
+        threading.Condition.wait,
         Future.result,
         Future.exception,
         _WorkItem.__init__,
