@@ -75,12 +75,11 @@ class ServerCollector:
             yield _gauge(
                 "ftbridge_long_lived_calls", "Telemetry, watch and reflection calls.", streams.busy
             )
-        refused = [getattr(part, "refused", None) for part in (pool, streams)]
-        if any(count is not None for count in refused):
+        if pool is not None and streams is not None:
             yield _counter(
                 "ftbridge_rejected_calls",
                 "Calls answered RESOURCE_EXHAUSTED, because nothing was free to run them.",
-                sum(count or 0 for count in refused),
+                pool.refused + streams.refused,
             )
 
     def _of_process(self) -> Iterator[Metric]:

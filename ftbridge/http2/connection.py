@@ -36,8 +36,9 @@ from ftbridge.http2.limits import (
 )
 from ftbridge.http2.reader import Reader
 from ftbridge.http2.sender import LARGEST_DATA_FRAME, Sender
-from ftbridge.http2.shared import Shared, find
+from ftbridge.http2.shared import Shared
 from ftbridge.http2.stream import Stream
+from ftlocks.tables import find
 
 __all__ = ["Connection"]
 

@@ -29,8 +29,9 @@ from ftbridge.http2.limits import (
     RESET_MEMORY,
     SETTINGS_WEIGHT,
 )
-from ftbridge.http2.shared import Shared, find
+from ftbridge.http2.shared import Shared
 from ftbridge.http2.stream import RecentIds, Stream
+from ftlocks.tables import find
 
 __all__ = ["ControlReader", "broken"]
 

@@ -151,7 +151,7 @@ class Reader(SectionReader):
                         ErrorCode.FLOW_CONTROL_ERROR,
                     )
                 try:
-                    stream = streams[sid]  # not `get`: see shared.find
+                    stream = streams[sid]  # not `get`: see ftlocks.tables
                 except KeyError:
                     stream = None
                 if stream is None or stream.recv_closed or not stream.head_seen:

@@ -12,8 +12,9 @@ from ftbridge.http2.control import ControlReader, broken
 from ftbridge.http2.errors import ErrorCode
 from ftbridge.http2.events import Event, HeadersReceived, TrailersReceived
 from ftbridge.http2.headers import HeaderBlock
-from ftbridge.http2.shared import Shared, find
+from ftbridge.http2.shared import Shared
 from ftbridge.http2.stream import Stream
+from ftlocks.tables import find
 
 __all__ = ["SectionReader"]
 
@@ -42,7 +43,7 @@ class SectionReader(ControlReader):
         self, sid: int, ended: int, octets: bytes, self_dependent: bool, events: list[Event]
     ) -> None:
         """A complete header block. Always decoded: the table depends on it (4.3)."""
-        # Not `get`: see shared.find. Only this thread takes entries out.
+        # Not `get`: see ftlocks.tables. Only this thread takes entries out.
         block: HeaderBlock | Malformed
         block = self._cache[octets] if octets in self._cache else self._blocks.decode(octets)
         shared = self._shared

@@ -15,20 +15,7 @@ This module must never import the halves.
 from ftbridge.http2.limits import DEFAULT_WINDOW, MAX_WINDOW, RESET_MEMORY, Limits
 from ftbridge.http2.stream import RecentIds, Stream
 
-__all__ = ["Shared", "find"]
-
-
-def find[K, V](table: dict[K, V], key: K) -> V | None:
-    """What ``table.get(key)`` returns, for tables that several threads share.
-
-    CPython 3.13t's `dict.get` takes the dict's lock and then, where the key in the table is equal
-    to the one asked for but another thread's object, tries to take it again: forty times
-    sched_yield(), some 40 microseconds, before it suspends its own lock. Subscripts do not.
-    """
-    try:
-        return table[key]
-    except KeyError:
-        return None
+__all__ = ["Shared"]
 
 
 class Shared:

@@ -77,23 +77,20 @@ class AsyncCall(AsyncIterator[bytes]):
         item = await self._next()
         if isinstance(item, bytes):
             return item
-        if item.error is not None:
-            raise item.error
+        item.check()
         raise StopAsyncIteration
 
     async def result(self) -> bytes:
         """The only response of a call that has one. Raises `RpcError`."""
         first = await self._next()
         if isinstance(first, CallEnd):
-            raise first.error or RpcError(
-                StatusCode.UNIMPLEMENTED, "the server sent OK without a response"
-            )
+            first.check()
+            raise RpcError(StatusCode.UNIMPLEMENTED, "the server sent OK without a response")
         last = await self._next()
         if isinstance(last, bytes):
             self.cancel()
             raise RpcError(StatusCode.UNIMPLEMENTED, "the server sent more than one response")
-        if last.error is not None:
-            raise last.error
+        last.check()
         return first
 
     def cancel(self) -> None:

@@ -21,6 +21,7 @@ from .cost import Cost
 from .framing import PREFIX_BYTES, Assembler, frame
 from .head import RESPONSE_HEAD, TRAILERS_OK, RequestHead, response_head, trailers
 from .method import Method, MethodKind
+from .reactor import Bucket
 from .status import Metadata, RpcError, StatusCode
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ServerCall:
         self.done = False
         self.deadline: float | None = None
         self._end_code: StatusCode | None = None  # why it ended early
-        self._bucket: set[Any] | None = None
+        self._bucket: Bucket | None = None
         self._callbacks: list[Callable[[], None]] | None = None
         self._assembler: Assembler | None = None
         self._message: bytes | None = None
@@ -482,7 +483,9 @@ class ServerCall:
                 connection.reactor.call_soon(connection.credit_and_flush)
         if self._ready is not None:
             self._ready.set()
-        callbacks = self._callbacks
+        # Call and stream, and call and context, would else keep each other until a collection.
+        self._stream.app = None
+        callbacks, self._callbacks = self._callbacks, None
         if callbacks is not None:
             for fn in callbacks:
                 try:

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Final
 
 from ftbridge.http2 import (
@@ -62,6 +63,15 @@ class CallEnd:
     def __init__(self, error: RpcError | None) -> None:
         self.error = error
 
+    def check(self) -> None:
+        """Raise the error, if there is one.
+
+        As a new object, of which no frame has a name: else its traceback would keep the call
+        alive, and the call it, until a garbage collection.
+        """
+        if self.error is not None:
+            raise copy(self.error)
+
 
 class ClientConnection(Endpoint):
     """The channel's end of a connection."""
@@ -89,26 +99,24 @@ class ClientConnection(Endpoint):
             call.on_trailers(event)
 
     def on_stream_ended(self, stream: Stream, code: int, reason: str) -> None:
-        if stream.app is not None:
-            stream.app.finish(RpcError(status_of_reset(code), f"stream ended: {reason}"))
+        _finish(stream, status_of_reset(code), f"stream ended: {reason}")
 
     def on_drained(self, stream: Stream) -> None:
-        if stream.app is not None:
-            stream.app.ready.set()
+        call = stream.app
+        if call is not None:
+            call.ready.set()
 
     def on_goaway(self, event: GoAwayReceived) -> None:
         self.usable = False
         for stream in list(self.h2.streams.values()):
-            if stream.id > event.last_stream_id and stream.app is not None:
-                stream.app.finish(
-                    RpcError(StatusCode.UNAVAILABLE, f"{self.target} is going away; not processed")
-                )
+            if stream.id > event.last_stream_id:
+                reason = f"{self.target} is going away; not processed"
+                _finish(stream, StatusCode.UNAVAILABLE, reason)
 
     def on_lost(self, reason: str) -> None:
         self.usable = False
         for stream in list(self.h2.streams.values()):
-            if stream.app is not None:
-                stream.app.finish(RpcError(StatusCode.UNAVAILABLE, f"{self.target}: {reason}"))
+            _finish(stream, StatusCode.UNAVAILABLE, f"{self.target}: {reason}")
         self.stream_ended()
 
     def stream_ended(self) -> None:
@@ -124,6 +132,12 @@ class ClientConnection(Endpoint):
         """Have ``notify()`` called, once, when a stream ends. Any thread may call it."""
         with self.room:
             self._waiting.add(notify)
+
+
+def _finish(stream: Stream, code: StatusCode, reason: str) -> None:
+    call = stream.app  # read once: another thread may end the call now
+    if call is not None:
+        call.finish(RpcError(code, reason))
 
 
 class ClientCall:
@@ -177,8 +191,7 @@ class ClientCall:
                 self._consumed()
                 return item
             end = self._end = item
-        if end.error is not None:
-            raise end.error
+        end.check()
         raise StopIteration
 
     def result(self) -> bytes:
@@ -329,6 +342,7 @@ class ClientCall:
             if self.done:
                 return False
             self.done = True
+        self._stream.app = None  # they would else keep each other until a collection
         self._items.put(CallEnd(error))
         self.ready.set()
         self._headers_seen.set()

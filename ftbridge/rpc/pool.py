@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from ftlocks import ShardedCounter
+
 _log = logging.getLogger("ftbridge.rpc")
 
 SPARE_THREADS = 4
@@ -59,6 +61,7 @@ class HandlerPool:
         self._limit = limit
         self._on_leave = on_leave
         self._busy = [False] * threads
+        self._refused = ShardedCounter(name="work refused")
         self.threads = [
             threading.Thread(target=self._work, args=(n,), name=f"{name}-{n}", daemon=True)
             for n in range(threads)
@@ -78,9 +81,15 @@ class HandlerPool:
         """Threads that are running something."""
         return sum(self._busy)
 
+    @property
+    def refused(self) -> int:
+        """Work for which there was no room."""
+        return self._refused.value()
+
     def submit(self, work: Runnable) -> bool:
         """Queue ``work``; False, with nothing queued, when the queue is full."""
         if self._queue.qsize() >= self._limit:
+            self._refused.add()
             return False
         self._queue.put(work)
         return True
@@ -125,14 +134,21 @@ class ElasticPool:
         self._limit = limit
         self._name = name
         self._live: set[threading.Thread] = set()
+        self._refused = ShardedCounter(name="streams refused")
 
     @property
     def busy(self) -> int:
         return len(self._live)
 
+    @property
+    def refused(self) -> int:
+        """Work for which there was no thread."""
+        return self._refused.value()
+
     def submit(self, work: Runnable) -> bool:
         """Run ``work`` on a thread of its own; False when the limit is reached."""
         if len(self._live) >= self._limit:
+            self._refused.add()
             return False
         thread = threading.Thread(target=self._work, args=(work,), name=self._name, daemon=True)
         self._live.add(thread)

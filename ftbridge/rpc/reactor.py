@@ -29,6 +29,9 @@ _MAX_EVENTS = 64  # per wake-up; keeps one busy round short enough for timers
 TICK_SECONDS = 0.01
 """Resolution of deadlines. A bucket of this width holds all deadlines that fall into it."""
 
+FAR_SECONDS = 10.0
+"""Deadlines further ahead than this wait in buckets of a second until they come nearer."""
+
 _BURST = 64  # short calls run in a row before the sockets are looked at again
 _FLUSH_EVERY = 8  # of them: the peer takes the first answers while the next are worked out
 _SHARE_ABOVE = 2  # short calls that wait before a handler thread is woken to take some
@@ -50,6 +53,13 @@ class Flushable(Protocol):
     def flush(self) -> None: ...
 
 
+class Bucket(Protocol):
+    """Where something waits for its deadline."""
+
+    def discard(self, item: Any, /) -> None:
+        """Wait no more; no error when it does not. Any thread."""
+
+
 class Expiring(Protocol):
     """What a reactor can time out."""
 
@@ -57,39 +67,76 @@ class Expiring(Protocol):
         """The deadline has passed. Runs on the reactor's thread."""
 
 
+class _Second:
+    """Deadlines that fall into one second, far ahead."""
+
+    __slots__ = ("deadlines",)
+
+    def __init__(self) -> None:
+        self.deadlines: dict[Expiring, float] = {}
+
+    def discard(self, item: Expiring) -> None:
+        self.deadlines.pop(item, None)
+
+
 class Deadlines:
     """Deadlines in buckets of `TICK_SECONDS`, so that adding and dropping one costs O(1).
 
     Almost every call ends before its deadline, and a deadline may lie minutes ahead: a plain heap
     would keep every finished call until then. `add` returns the bucket, and the holder discards
-    itself from it when it no longer cares. Set operations are atomic, so any thread may discard;
-    `add` and `expire` belong to the reactor.
+    itself from it when it no longer cares. Those far ahead share buckets of a second, which are
+    dealt out when they come near (a hierarchical timing wheel: Varghese and Lauck, SOSP 1987), or
+    a host's five minutes would keep 30,000 empty buckets. Set and dict operations are atomic, so
+    any thread may discard; `add` and `expire` belong to the reactor.
     """
 
-    __slots__ = ("_buckets", "_ticks")
+    __slots__ = ("_buckets", "_far", "_now", "_seconds", "_ticks")
 
     def __init__(self) -> None:
         self._buckets: dict[int, set[Any]] = {}
         self._ticks: list[int] = []
+        self._far: dict[int, _Second] = {}
+        self._seconds: list[int] = []
+        self._now = time.monotonic()
 
-    def add(self, item: Expiring, deadline: float) -> set[Any]:
+    def __len__(self) -> int:
+        """Buckets, with or without something in them."""
+        return len(self._buckets) + len(self._far)
+
+    def add(self, item: Expiring, deadline: float) -> Bucket:
         """Expire ``item`` once ``deadline`` (monotonic seconds) has passed."""
+        if deadline - self._now > FAR_SECONDS:
+            second = int(deadline) - 1  # dealt out one to two seconds before
+            if second not in self._far:
+                self._far[second] = _Second()
+                heapq.heappush(self._seconds, second)
+            far = self._far[second]
+            far.deadlines[item] = deadline
+            return far
         tick = int(deadline / TICK_SECONDS) + 1
-        bucket = self._buckets.get(tick)
-        if bucket is None:
-            bucket = self._buckets[tick] = set()
+        if tick not in self._buckets:
+            self._buckets[tick] = set()
             heapq.heappush(self._ticks, tick)
+        bucket = self._buckets[tick]
         bucket.add(item)
         return bucket
 
     def next_wait(self, now: float) -> float | None:
         """Seconds until the earliest bucket is due; None when there is none."""
-        if not self._ticks:
-            return None
-        return max(0.0, self._ticks[0] * TICK_SECONDS - now)
+        wait = self._ticks[0] * TICK_SECONDS - now if self._ticks else None
+        if self._seconds and (wait is None or self._seconds[0] - now < wait):
+            wait = self._seconds[0] - now
+        return None if wait is None else max(0.0, wait)
 
     def expire(self, now: float) -> list[Expiring]:
         """Remove and return everything whose deadline has passed."""
+        self._now = now
+        while self._seconds and self._seconds[0] <= now:
+            far = self._far.pop(heapq.heappop(self._seconds)).deadlines
+            # One that is discarded from now on expires all the same: its call has ended, and
+            # ending it again does nothing.
+            for item, deadline in far.copy().items():
+                self.add(item, min(deadline, now + FAR_SECONDS))
         due: list[Expiring] = []
         while self._ticks and self._ticks[0] * TICK_SECONDS <= now:
             bucket = self._buckets.pop(heapq.heappop(self._ticks))
@@ -275,7 +322,7 @@ class Reactor:
                 self._awake = True
                 now = time.monotonic()
                 for fd, mask in events:
-                    if fd in watched:  # only this thread takes out; `get` is slow (shared.find)
+                    if fd in watched:  # only this thread takes out; `get` is slow (ftlocks.tables)
                         item = watched[fd]
                         self._guarded(item.on_ready, mask, now)
                         if dirty:

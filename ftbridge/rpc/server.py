@@ -108,8 +108,7 @@ class ServerConnection(Endpoint):
     def on_lost(self, reason: str) -> None:
         self.server.connections.discard(self)
         for stream in list(self.h2.streams.values()):
-            if stream.app is not None:
-                stream.app.on_cancelled(reason)
+            self.on_stream_ended(stream, ErrorCode.NO_ERROR, reason)
 
     def _refuse(self, stream: Stream, block: bytes, ended: bool) -> None:
         with self.lock:
@@ -140,8 +139,9 @@ class ServerConnection(Endpoint):
             self.h2.goaway(ErrorCode.NO_ERROR, b"server is stopping", _MAX_STREAM_ID)
             self.h2.ping(_DRAIN_PING)
         for stream in list(self.h2.streams.values()):
-            if stream.app is not None and stream.app.long_lived:
-                stream.app.abort(StatusCode.UNAVAILABLE, "server is stopping")
+            call = stream.app
+            if call is not None and call.long_lived:
+                call.abort(StatusCode.UNAVAILABLE, "server is stopping")
         self.flush()
 
     def on_ping_ack(self, payload: bytes) -> None:
@@ -159,8 +159,9 @@ class ServerConnection(Endpoint):
     def abort_all(self, reason: str) -> None:
         """Give up every call, telling the callers."""
         for stream in list(self.h2.streams.values()):
-            if stream.app is not None:
-                stream.app.abort(StatusCode.UNAVAILABLE, reason)
+            call = stream.app
+            if call is not None:
+                call.abort(StatusCode.UNAVAILABLE, reason)
 
 
 class _Listener:

@@ -323,7 +323,8 @@ class RLockWatch(LockWatch):
 
     def _check_owner(self) -> None:
         thread = self.owner_thread
-        if thread is not None and not is_alive(thread):
+        # Looked at twice: one that released it and ended in between has done no wrong.
+        if thread is not None and not is_alive(thread) and self.owner_thread is thread:
             raise OwnerDiedError(
                 f"{self.info.kind} {self.info.label!r} can never be taken again: thread "
                 f"{thread.name!r} ended without releasing it; hold it with a `with` block there"

@@ -15,6 +15,7 @@ from typing import cast
 from ftlocks._base import Named
 from ftlocks.errors import LockMisuseError
 from ftlocks.keyed import KeyedLock
+from ftlocks.tables import find
 
 _ABSENT = object()
 
@@ -172,7 +173,7 @@ class SingleFlightCache[K: Hashable, V](Named):
 
     def _look(self, key: K, count: str | None) -> object:
         with self._mutex:
-            found = self._values.get(key)
+            found = find(self._values, key)
             if found is None:
                 return _ABSENT
             value, expires = found
@@ -209,7 +210,7 @@ class SingleFlightCache[K: Hashable, V](Named):
         return value
 
     def _ground(self, key: K) -> None:
-        flight = self._flights.get(key)
+        flight = find(self._flights, key)
         if flight is not None:
             flight.stale = True
 

@@ -21,6 +21,7 @@ from ftlocks._sites import Site, capture
 from ftlocks._watch import is_alive
 from ftlocks.errors import AcquireTimeoutError, LockMisuseError, OwnerDiedError, WouldBlockError
 from ftlocks.statistics import Owner, Tally, UseStatistics, owner_of
+from ftlocks.tables import find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class KeyedLock[K: Hashable](Named):
             for taking in _hooks.on_taking:
                 taking(self._info, EXCLUSIVE, blocking and timeout != 0, key)
         with self._mutex:
-            entry = self._entries.get(key)
+            entry = find(self._entries, key)
             if entry is None:
                 entry = self._entries[key] = _Entry()
             entry.users += 1
@@ -125,7 +126,7 @@ class KeyedLock[K: Hashable](Named):
     def release(self, key: K) -> None:
         """Let `key`'s lock go. `LockMisuseError` when this thread does not hold it."""
         me = threading.current_thread()
-        entry = self._entries.get(key)
+        entry = find(self._entries, key)
         if entry is None or entry.owner is not me:
             holder = None if entry is None else entry.owner
             raise LockMisuseError(
@@ -212,7 +213,7 @@ class KeyedLock[K: Hashable](Named):
 
     def locked(self, key: K) -> bool:
         """Whether any thread holds `key` now."""
-        entry = self._entries.get(key)
+        entry = find(self._entries, key)
         return entry is not None and entry.owner is not None
 
     def __len__(self) -> int:
@@ -276,7 +277,8 @@ class KeyedLock[K: Hashable](Named):
             if waiter.error is not None:
                 raise waiter.error
             owner = entry.owner
-            if owner is not None and not is_alive(owner):
+            # Looked at twice: one that released it and ended in between has done no wrong.
+            if owner is not None and not is_alive(owner) and entry.owner is owner:
                 raise OwnerDiedError(
                     f"key {key!r} of {self._described()} can never be taken again: thread "
                     f"{owner.name!r} ended without releasing it; hold it with a `with` block there"
@@ -293,11 +295,11 @@ class KeyedLock[K: Hashable](Named):
             del self._entries[key]
 
     def _held_by(self, key: K, thread: threading.Thread) -> bool:
-        entry = self._entries.get(key)
+        entry = find(self._entries, key)
         return entry is not None and entry.owner is thread
 
     def _holder(self, key: K) -> str:
-        entry = self._entries.get(key)
+        entry = find(self._entries, key)
         owner = None if entry is None else entry.owner
         return "" if owner is None else f" by thread {owner.name!r}"
 

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from ftlocks._base import PUBLIC, Named
 from ftlocks.errors import LockMisuseError
 from ftlocks.keyed import KeyedLock
+from ftlocks.tables import find
 
 # Inner locks, by a key's hash. A guess: more than the cores that this runs on.
 _STRIPES: Final = 16
@@ -88,11 +89,11 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
             AcquireTimeoutError: another thread is still making it.
             LockMisuseError: the factory asks for the same key.
         """
-        value = self._entries.get(key, _ABSENT)
+        value = find(self._entries, key, _ABSENT)
         if value is not _ABSENT:
             return cast("V", value)
         with self._keys.hold(key, timeout):
-            value = self._entries.get(key, _ABSENT)
+            value = find(self._entries, key, _ABSENT)
             if value is not _ABSENT:
                 return cast("V", value)
             if key in self._creating:
@@ -106,7 +107,7 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
                 self._creating.discard(key)
             stripe = self._stripe(key)
             with stripe.lock:
-                value = self._entries.get(key, _ABSENT)
+                value = find(self._entries, key, _ABSENT)
                 if value is not _ABSENT:
                     return cast("V", value)
                 self._entries[key] = made
@@ -121,10 +122,10 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
         """
         stripe = self._stripe(key)
         while True:
-            before = self._entries.get(key, _ABSENT)
+            before = find(self._entries, key, _ABSENT)
             after = function(default if before is _ABSENT else cast("V", before))
             with stripe.lock:
-                if self._entries.get(key, _ABSENT) is before:
+                if find(self._entries, key, _ABSENT) is before:
                     self._entries[key] = after
                     stripe.updates += 1
                     return after
@@ -133,7 +134,7 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
     def compare_and_set(self, key: K, expected: V, value: V) -> bool:
         """Replace `key`'s value if it is the very object `expected`; whether it was."""
         with self._stripe(key).lock:
-            if self._entries.get(key, _ABSENT) is not expected:
+            if find(self._entries, key, _ABSENT) is not expected:
                 return False
             self._entries[key] = value
             return True
@@ -141,7 +142,7 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
     def remove_if(self, key: K, expected: V) -> bool:
         """Remove `key` if its value is the very object `expected`; whether it was."""
         with self._stripe(key).lock:
-            if self._entries.get(key, _ABSENT) is not expected:
+            if find(self._entries, key, _ABSENT) is not expected:
                 return False
             del self._entries[key]
             return True
@@ -180,7 +181,7 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
 
     def get(self, key: K, default: Any = None) -> Any:
         """The value of `key`, or `default`."""
-        return self._entries.get(key, default)
+        return find(self._entries, key, default)
 
     def __getitem__(self, key: K) -> V:
         return self._entries[key]

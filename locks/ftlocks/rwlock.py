@@ -408,7 +408,12 @@ class RWLock(Named):
                 released(ended)
 
     def _check_owners(self) -> None:
-        dead = [thread for thread in self._holders.copy() if not is_alive(thread)]
+        # Looked for twice: one that left and ended in between has done no wrong.
+        dead = [
+            thread
+            for thread in self._holders.copy()
+            if not is_alive(thread) and thread in self._holders
+        ]
         if dead:
             raise OwnerDiedError(
                 f"{self._described()} can never be left again: {names(dead)} ended inside; hold it "

@@ -83,7 +83,9 @@ def test_figures_of_a_server_that_has_served(measured):
     assert figures[("ftbridge_threads",)] >= 3
 
 
-def test_rejected_calls_of_a_transport_that_counts_them(measured):
-    assert ("ftbridge_rejected_calls_total",) not in measured.figures()
-    measured.server.transport.pool.refused = 7  # type: ignore[attr-defined]
-    assert measured.figures()[("ftbridge_rejected_calls_total",)] == 7
+def test_rejected_calls_are_those_of_both_pools(measured):
+    assert measured.figures()[("ftbridge_rejected_calls_total",)] == 0
+    transport = measured.server.transport
+    transport.pool._refused.add(7)  # type: ignore[attr-defined]
+    transport.streams._refused.add(2)  # type: ignore[attr-defined]
+    assert measured.figures()[("ftbridge_rejected_calls_total",)] == 9

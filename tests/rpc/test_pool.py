@@ -47,7 +47,9 @@ def test_a_full_queue_refuses_and_loses_nothing() -> None:
     assert pool.busy == 1
     assert all(pool.submit(w) for w in queued)
     refused = Work()
+    assert pool.refused == 0
     assert not pool.submit(refused)
+    assert pool.refused == 1
     assert pool.waiting == 2
     gate.set()
     assert all(w.finished.wait(10) for w in (running, *queued))

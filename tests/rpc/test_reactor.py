@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from ftbridge.rpc.pool import HandlerPool
-from ftbridge.rpc.reactor import READ, TICK_SECONDS, Deadlines, Reactor, _Helper
+from ftbridge.rpc.reactor import FAR_SECONDS, READ, TICK_SECONDS, Deadlines, Reactor, _Helper
 
 
 class Item:
@@ -17,8 +17,47 @@ class Item:
         self.expired.set()
 
 
-def test_deadlines_expire_in_time_and_never_early() -> None:
-    deadlines = Deadlines()
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    return Deadlines()
+
+
+@pytest.mark.parametrize("at", [FAR_SECONDS - 0.5, FAR_SECONDS + 0.5, 100.0, 100.001, 299.999])
+def test_a_deadline_is_met_however_far_it_is(deadlines: Deadlines, at: float) -> None:
+    item = Item()
+    deadlines.add(item, at)
+    now = 0.0
+    for _ in range(3):
+        wait = deadlines.next_wait(now)
+        assert wait is not None
+        now += wait
+        found = deadlines.expire(now)
+        if found:
+            break
+    assert found == [item]
+    assert at <= now <= at + 2 * TICK_SECONDS
+    assert deadlines.next_wait(now) is None
+
+
+def test_calls_with_far_deadlines_that_end_early_leave_few_buckets(deadlines: Deadlines) -> None:
+    for number in range(5000):
+        now = number * 0.01
+        assert deadlines.expire(now) == []
+        item = Item()
+        deadlines.add(item, now + 298.8).discard(item)
+    assert len(deadlines) < 60
+
+
+def test_one_discarded_while_it_is_dealt_out_expires_at_most(deadlines: Deadlines) -> None:
+    item = Item()
+    bucket = deadlines.add(item, 100.5)
+    assert deadlines.expire(99.2) == []  # it is in a bucket of its tick now
+    bucket.discard(item)
+    assert deadlines.expire(101.0) == [item]
+
+
+def test_deadlines_expire_in_time_and_never_early(deadlines: Deadlines) -> None:
     first, second = Item(), Item()
     deadlines.add(first, 10.0)
     deadlines.add(second, 20.0)
@@ -29,19 +68,17 @@ def test_deadlines_expire_in_time_and_never_early() -> None:
     assert deadlines.next_wait(100.0) is None
 
 
-def test_a_finished_call_leaves_nothing_behind_but_its_bucket() -> None:
-    deadlines = Deadlines()
+def test_a_finished_call_leaves_nothing_behind_but_its_bucket(deadlines: Deadlines) -> None:
     items = [Item() for _ in range(1000)]
     buckets = [deadlines.add(item, 300.0) for item in items]
     for item, bucket in zip(items, buckets, strict=True):
         bucket.discard(item)
     assert len({id(b) for b in buckets}) == 1
-    assert not buckets[0]
+    assert not buckets[0].deadlines
     assert deadlines.expire(400.0) == []
 
 
-def test_many_deadlines_at_one_time_share_a_bucket() -> None:
-    deadlines = Deadlines()
+def test_many_deadlines_at_one_time_share_a_bucket(deadlines: Deadlines) -> None:
     a, b = Item(), Item()
     assert deadlines.add(a, 5.001) is deadlines.add(b, 5.002)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import socket
 import threading
@@ -9,6 +10,8 @@ import pytest
 from rpc.harness import WAIT, framed
 
 from ftbridge.rpc import Channel, Method, MethodKind, RpcError, StatusCode, create_server
+from ftbridge.rpc.call import ServerCall
+from ftbridge.rpc.channel import ClientCall
 
 
 def refused(call) -> RpcError:
@@ -145,6 +148,33 @@ def test_a_forced_stop_leaves_a_short_call_that_blocks_behind(serve):
     assert served.service.entered.acquire(timeout=WAIT)
     served.server.stop(0)
     assert refused(blocked.result).code is StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("method", ["Upper", "Ping", "Fail", "Wait"])
+def test_a_call_that_has_ended_needs_no_collection(serve, method):
+    served = serve()
+    served.service.done.set()
+
+    def one() -> None:
+        try:
+            served.unary(method, "rpc")
+        except RpcError:
+            pass
+
+    def left() -> int:
+        served.service.calls.clear()
+        return sum(isinstance(o, ServerCall | ClientCall) for o in gc.get_objects())
+
+    one()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            one()
+        # A thread's last one may still be on its way out.
+        until(lambda: left() <= 2)
+    finally:
+        gc.enable()
 
 
 def test_long_lived_calls_take_no_handler_and_are_bounded(serve):
