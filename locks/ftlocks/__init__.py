@@ -39,6 +39,8 @@ from ftlocks.mapping import ConcurrentDict, ConcurrentDictStatistics
 from ftlocks.mutex import Lock, RLock
 from ftlocks.once import Lazy, Once, OnceStatistics
 from ftlocks.order import OrderChecker, OrderReport, OrderStep, check_order
+from ftlocks.profiler.report import Profile
+from ftlocks.profiler.session import Profiling, profile
 from ftlocks.rwlock import RWLock, RWLockStatistics
 from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
 from ftlocks.spin import BarrierTimeoutError, SpinBarrier, SpinBarrierStatistics
@@ -85,6 +87,8 @@ __all__ = [
     "OrderStep",
     "Owner",
     "OwnerDiedError",
+    "Profile",
+    "Profiling",
     "RLock",
     "RWLock",
     "RWLockStatistics",
@@ -110,6 +114,7 @@ __all__ = [
     "nested",
     "observe",
     "observing",
+    "profile",
     "remove_observer",
     "states",
     "watchdog",

@@ -160,12 +160,12 @@ class Blocked(NamedTuple):
     """A thread that waited for a hold to end.
 
     Args:
-        thread: its ident.
+        thread: the one that waits.
         waited_ns: how much of its wait was for this hold.
         site: where it waits; None where no observer asks for sites.
     """
 
-    thread: int
+    thread: threading.Thread
     waited_ns: int
     site: Site | None
 
@@ -174,11 +174,10 @@ def blocked_by(since_ns: int, until_ns: int, waiters: Iterable[Waiter]) -> tuple
     """What waits owe to a hold. `since_ns` must not lie before the end of the hold before it."""
     return tuple(
         [
-            Blocked(
-                waiter.thread.ident or 0, until_ns - max(since_ns, waiter.since_ns), waiter.site
-            )
+            Blocked(waiter.thread, until_ns - max(since_ns, waiter.since_ns), waiter.site)
             for waiter in waiters
             if waiter.since_ns < until_ns
+            and not waiter.firm  # back from a condition: no contention
         ]
     )
 

@@ -40,6 +40,7 @@ class LockWatch(Tally):
 
     __slots__ = (
         "_acquire",
+        "_gap",
         "_given_up",
         "_left",
         "_raw",
@@ -52,6 +53,7 @@ class LockWatch(Tally):
         "site",
         "waited",
         "waiters",
+        "weight",
     )
 
     def __init__(self, info: LockInfo, raw: Any, before: Tally | None, settings: Settings) -> None:
@@ -63,7 +65,8 @@ class LockWatch(Tally):
         self._acquire = raw.acquire
         self._release = raw.release
         self.settings = settings
-        self._left = settings.sample
+        self._left = self._gap = 1  # acquisitions to the next timed one: left, and in all
+        self.weight = 1  # of the hold that is timed now
         # Who took it last, where every acquisition says so (`settings.told`) or every hold is
         # timed; in between, who has a timed hold. 0 for nobody known.
         self.owner = 0
@@ -80,12 +83,12 @@ class LockWatch(Tally):
 
     def figures(self) -> dict[str, int]:
         figures = super().figures()
-        figures["acquisitions"] += self.settings.sample - self._left
+        figures["acquisitions"] += self._gap - self._left
         return figures
 
     def turns(self) -> int:
         """How often it has been taken; tells one hold from the next."""
-        return self.acquisitions + self.settings.sample - self._left
+        return self.acquisitions + self._gap - self._left
 
     def entry(self) -> Callable[[], bool]:
         """The way in that a `with` block takes; without arguments it is quicker."""
@@ -131,10 +134,12 @@ class LockWatch(Tally):
 
     def _begin(self) -> None:
         """Begin a timed hold that was not contended; called with the lock held."""
-        sample = self.settings.sample
         self.owner = get_ident()
-        self.acquisitions += sample
-        self._left = sample
+        gap = self.weight = self._gap
+        self.acquisitions += gap
+        # A lock that is rarely taken is timed more often: the next one comes at the latest after
+        # an eighth of all so far, so that an estimate from the weights is never off by more.
+        self._left = self._gap = min(self.settings.sample, 1 + (self.acquisitions >> 3))
         if _hooks.site_depth:
             # Only the place itself while the lock is held; the way to it is noted after.
             frame: Any = sys._getframe(1)
@@ -148,15 +153,19 @@ class LockWatch(Tally):
         since, waited, thread = self.since, self.waited, self.owner or get_ident()
         now = clock()
         site, handed = self.site, self.handed
-        waiters = tuple(self.waiters.copy().values())
+        # In this order: whoever begins to wait after the look at `waiters` raises the flag again.
         self.since = 0
+        waiters = tuple(self.waiters.copy().values())
+        if waiters:
+            self.since = _BLOCKING  # somebody may slip in before them
         self.site = None
         self.waited = _SAMPLED
         self.owner = 0
-        weight = self.settings.sample if waited == _SAMPLED else 1
+        weight = self.weight if waited == _SAMPLED else 1
         if since == _BLOCKING:
             # All that is known is since when others have waited.
             since = min((waiter.since_ns for waiter in waiters), default=now)
+            since = max(since, handed[1])
             weight = 0
         else:
             self.held(now - since)

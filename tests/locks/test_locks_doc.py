@@ -27,8 +27,10 @@ def public_primitives():
             and not issubclass(thing, Exception)
             and not name.endswith("Statistics")
             and name not in apart
-            and thing.__module__
-            not in ("ftlocks.order", "ftlocks._orderclass", "ftlocks.deadlock")  # docs/deadlocks.md
+            # docs/deadlocks.md, docs/locks-profile.md
+            and not thing.__module__.startswith(
+                ("ftlocks.order", "ftlocks._orderclass", "ftlocks.deadlock", "ftlocks.profiler")
+            )
         ):
             yield name
 

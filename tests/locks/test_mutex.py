@@ -245,13 +245,58 @@ def test_uncontended_holds_are_sampled_and_weighted():
             holds.append(hold)
 
     with observing(Watcher(), sample=4):
-        for _ in range(16):
+        for _ in range(1000):
             with lock:
                 pass
 
-    assert [hold.weight for hold in holds] == [4] * 4
-    assert lock.statistics().acquisitions == 16
-    assert lock.statistics().holds_timed == 4
+    weights = [hold.weight for hold in holds]
+    # A lock that is rarely taken is timed more often, so that the estimate is good for it too.
+    assert weights[:8] == [1] * 8
+    assert weights == sorted(weights)
+    assert weights[-200:] == [4] * 200
+    assert 1000 - 4 < sum(weights) <= 1000
+    assert lock.statistics().acquisitions == 1000
+    assert lock.statistics().holds_timed == len(weights)
+
+
+def _make_hot(lock, holds):
+    """Take the lock so often that the next hold is none that is sampled."""
+    while not holds or holds[-1].weight < 100:
+        with lock:
+            pass
+    holds.clear()
+
+
+def test_those_who_slip_in_before_a_waiter_are_told():
+    lock = Lock("hot")
+    holds = []
+
+    class Watcher(Observer):
+        site_depth = 4
+
+        def released(self, hold):
+            holds.append(hold)
+
+    def wait_for_it():
+        with lock:
+            pass
+
+    with observing(Watcher(), sample=1000):
+        _make_hot(lock, holds)
+        lock.acquire()
+        with started(wait_for_it):
+            wait_until(lambda: lock.statistics().waiting == 1)
+            watch = lock._watch
+            (waiter,) = watch.waiters.values()
+            # As if this thread had let go and taken it again before the other one woke.
+            watch.handed = (threading.get_ident(), waiter.since_ns + 1)
+            watch.since = -1
+            lock.release()
+
+    first = min(holds, key=lambda hold: hold.weight)
+    (blocked,) = first.blocked
+    assert first.acquired_ns == waiter.since_ns + 1
+    assert blocked.waited_ns == first.held_ns
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -268,10 +313,12 @@ def test_a_hold_that_was_not_sampled_is_told_if_others_waited_for_it(kind):
             pass
 
     with observing(Watcher(), sample=1000):
+        _make_hot(lock, holds)
         lock.acquire()
         with started(wait_for_it) as waiting:
             wait_until(lambda: lock.statistics().waiting == 1)
             (waiter,) = lock._states()[0].waiters
+            taken = lock.statistics().acquisitions - 1
             lock.release()
 
     blocking, blocked = sorted(holds, key=lambda hold: hold.weight)
@@ -280,8 +327,7 @@ def test_a_hold_that_was_not_sampled_is_told_if_others_waited_for_it(kind):
     assert blocking.acquired_ns == waiter.since_ns
     assert (blocked.weight, blocked.blocking, blocked.contended) == (1, 0, True)
     assert blocked.thread == waiting.thread.ident
-    assert lock.statistics().holds_timed == 1
-    assert lock.statistics().acquisitions == 2
+    assert lock.statistics().acquisitions == taken + 2
 
 
 def test_the_hold_after_a_conditions_wait_stands_for_itself():
@@ -291,30 +337,14 @@ def test_the_hold_after_a_conditions_wait_stands_for_itself():
 
     class Watcher(Observer):
         def released(self, hold):
-            holds.append((hold.weight, hold.contended))
+            holds.append(hold)
 
-    with observing(Watcher(), sample=1000), condition:
-        condition.wait(0.01)
+    with observing(Watcher(), sample=1000):
+        _make_hot(lock, holds)
+        with condition:
+            condition.wait(0.01)
 
-    assert holds == [(1, False)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_blocked_thread_stays_known_when_another_observer_comes(kind):
-    class Curious(Observer):
-        def wanted(self, info, mode, blocking):
-            pass
-
-    lock = kind()
-    with observing(Observer()):
-        lock.acquire()
-        with started(lock.acquire) as blocked:
-            wait_until(lambda: lock.statistics().waiting == 1)
-            with observing(Curious()):
-                assert [waiter.thread for waiter in lock._states()[0].waiters] == [blocked.thread]
-                lock.release()
-                blocked.join()
-                assert lock.statistics().waiting == 0
+    assert [(hold.weight, hold.contended) for hold in holds] == [(1, False)]
 
 
 def test_a_sample_must_be_positive():

@@ -1,0 +1,446 @@
+"""What a profile found, as plain frozen values, and how it is put together from the buffers.
+
+All times are integer nanoseconds; instants are of `time.perf_counter_ns`. Every number that a
+report format shows comes from here, so that no two formats disagree. Must never look at a lock.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from ftlocks import _hooks
+from ftlocks._hooks import LockInfo
+from ftlocks._sites import Frame, call_site, frames
+from ftlocks.profiler import histogram
+from ftlocks.profiler.histogram import ERROR, Histogram
+from ftlocks.profiler.recorder import Blame, Buffer, Figures, Idle
+from ftlocks.statistics import owner_named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Waits or holds: how many, how long. Quantiles are within `ERROR` (a share of the value)."""
+
+    count: int = 0
+    total_ns: int = 0
+    mean_ns: int = 0
+    p50_ns: int = 0
+    p99_ns: int = 0
+    max_ns: int = 0
+    histogram: Histogram = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How a lock, or one place that takes it, was used.
+
+    Args:
+        acquisitions: all; the uncontended ones among them are estimated from a sample.
+        contentions: those that had to wait, at least as long as the threshold.
+        short_waits: those that had to wait, but not so long; in no other figure than
+            `acquisitions` and `short_waits_ns`.
+        gave_up: attempts whose time ran out, or that an exception ended; `gave_up_ns` in all.
+    """
+
+    acquisitions: int
+    contentions: int
+    short_waits: int
+    short_waits_ns: int
+    gave_up: int
+    gave_up_ns: int
+    wait: Times
+    hold: Times
+
+    @property
+    def waiting_ns(self) -> int:
+        """All time lost at it, also what led to nothing."""
+        return self.wait.total_ns + self.short_waits_ns + self.gave_up_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place(Use):
+    """A place that takes a lock; `stack` is innermost first."""
+
+    stack: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A place that let a lock go while others waited for it.
+
+    Args:
+        waited_ns: what the others' waits owe to these holds: summed over waiters, so that two who
+            wait for one second make two.
+        waiters: how many times somebody had waited; `releases`, for how many holds.
+    """
+
+    stack: tuple[Frame, ...]
+    waited_ns: int
+    waiters: int
+    releases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockReport(Use):
+    """All locks of one kind with one name, or made in one place.
+
+    `handover_ns` is the part of the waiting during which nobody held the lock: it was free, and the
+    thread that waited was not running yet, or the holder was not seen.
+    """
+
+    label: str
+    kind: str
+    made_at: tuple[str, int]
+    share: float  # of all waiting in the profile, 0 to 1
+    places: tuple[Place, ...]
+    holders: tuple[Holder, ...]
+    handover_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleReport:
+    """Waits for something to happen. No contention, and in no other figure."""
+
+    label: str
+    mode: str
+    count: int
+    timeouts: int
+    total_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Somebody who still waited when the report was made; in no other figure."""
+
+    label: str
+    thread: str
+    waited_ns: int
+    owners: tuple[str, ...]
+    stack: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A stretch of a thread's time: "wait", "hold", "idle" or "gave up".
+
+    `after` is the index of the thread that was waited for, -1 where not known, and `after_ns` when
+    it let go.
+    """
+
+    kind: str
+    start_ns: int
+    end_ns: int
+    label: str
+    detail: str
+    after: int
+    after_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadReport:
+    """One thread's time. `lost` of its stretches did not fit and were dropped, oldest first."""
+
+    name: str
+    ident: int
+    waiting_ns: int
+    stretches: tuple[Stretch, ...]
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A whole profile. Locks come in the order of the time lost at them.
+
+    Args:
+        blocked: for each pair of thread indexes (holder, waiter), how long the latter waited for
+            the former.
+        notes: what a reader should know before believing the figures.
+    """
+
+    title: str
+    started_ns: int
+    duration_ns: int
+    sample: int
+    threshold_ns: int
+    depth: int
+    interpreter: str
+    locks: tuple[LockReport, ...]
+    idle: tuple[IdleReport, ...]
+    pending: tuple[Pending, ...]
+    threads: tuple[ThreadReport, ...]
+    blocked: dict[tuple[int, int], int]
+    notes: tuple[str, ...]
+
+    @property
+    def waiting_ns(self) -> int:
+        """Time lost at all locks by all threads."""
+        return sum(lock.waiting_ns for lock in self.locks)
+
+    def table(self) -> str:
+        """The profile as text for a terminal."""
+        from ftlocks.profiler.table import render
+
+        return render(self)
+
+    def write(self, path: str | PurePath, format: str | None = None) -> None:
+        """Write it to a file, in the format that the name's ending says.
+
+        `.html` (one page that needs nothing else), `.json`, `.txt`, `.collapsed`,
+        `.speedscope.json`, `.pb.gz` (pprof), `.trace.json` (Chrome, Perfetto).
+
+        Args:
+            format: one of "html", "json", "table", "collapsed", "speedscope", "pprof", "trace",
+                whatever the name.
+
+        Raises:
+            ValueError: neither the name nor `format` says a format.
+        """
+        from ftlocks.profiler.formats import write
+
+        write(self, Path(path), format)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the JSON format holds."""
+        found = asdict(self)
+        found["blocked"] = [
+            {"holder": holder, "waiter": waiter, "waited_ns": waited}
+            for (holder, waiter), waited in sorted(self.blocked.items())
+        ]
+        found["waiting_ns"] = self.waiting_ns
+        found["quantile_error"] = ERROR
+        for lock, told in zip(self.locks, found["locks"], strict=True):
+            told["waiting_ns"] = lock.waiting_ns
+        return found
+
+
+def build(
+    buffers: list[Buffer],
+    *,
+    title: str,
+    started_ns: int,
+    ended_ns: int,
+    sample: int,
+    threshold_ns: int,
+    depth: int,
+    notes: Iterable[str] = (),
+) -> Profile:
+    """Put a profile together."""
+    locks = _locks(buffers, depth)
+    total = sum(lock.waiting_ns for lock in locks)
+    locks = [_with_share(lock, total) for lock in locks]
+    locks.sort(key=lambda lock: (-lock.waiting_ns, -lock.acquisitions, lock.label))
+    threads, blocked = _threads(buffers)
+    return Profile(
+        title=title,
+        started_ns=started_ns,
+        duration_ns=ended_ns - started_ns,
+        sample=sample,
+        threshold_ns=threshold_ns,
+        depth=depth,
+        interpreter=interpreter(),
+        locks=tuple(locks),
+        idle=_idle(buffers),
+        pending=_pending(ended_ns),
+        threads=threads,
+        blocked=blocked,
+        notes=(*_standing_notes(sample, threshold_ns), *notes),
+    )
+
+
+def interpreter() -> str:
+    """The interpreter, and whether its GIL is on, in a few words."""
+    enabled = sys._is_gil_enabled()
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"Python {version}, GIL {'on' if enabled else 'off'}"
+
+
+def _standing_notes(sample: int, threshold_ns: int) -> list[str]:
+    notes = [
+        f"uncontended acquisitions: 1 in {sample} is timed and counts for {sample}"
+        if sample > 1
+        else "every acquisition is timed",
+        f"quantiles are read from logarithmic buckets and are within {ERROR:.1%}",
+    ]
+    if threshold_ns:
+        notes.append(f"waits under {threshold_ns / 1000:g} us are only counted")
+    return notes
+
+
+def _with_share(lock: LockReport, total: int) -> LockReport:
+    fields = {name: getattr(lock, name) for name in lock.__dataclass_fields__}
+    return LockReport(**{**fields, "share": lock.waiting_ns / total if total else 0.0})
+
+
+def _locks(buffers: list[Buffer], depth: int) -> list[LockReport]:
+    infos: dict[object, LockInfo] = {}
+    places: dict[object, dict[tuple[Frame, ...], Figures]] = {}
+    holders: dict[object, dict[tuple[Frame, ...], Blame]] = {}
+    for buffer in buffers:
+        for (lock, _), figures in buffer.figures.copy().items():
+            infos.setdefault(lock, figures.info)
+            # Two instructions on one line are one place to a person.
+            stack = frames(figures.site, depth)
+            merged = places.setdefault(lock, {})
+            merged.setdefault(stack, Figures(figures.info, figures.site)).absorb(figures)
+        for (lock, _), blame in buffer.blames.copy().items():
+            infos.setdefault(lock, blame.info)
+            stack = frames(blame.site, depth)
+            blamed = holders.setdefault(lock, {})
+            blamed.setdefault(stack, Blame(blame.info, blame.site)).absorb(blame)
+    return [_lock(info, places.get(key, {}), holders.get(key, {})) for key, info in infos.items()]
+
+
+def _lock(
+    info: LockInfo,
+    places: dict[tuple[Frame, ...], Figures],
+    holders: dict[tuple[Frame, ...], Blame],
+) -> LockReport:
+    whole = Figures(info, ())
+    for figures in places.values():
+        whole.absorb(figures)
+    found = [Place(stack=stack, **_use(figures)) for stack, figures in places.items()]
+    found.sort(key=lambda place: (-place.waiting_ns, -place.acquisitions))
+    blamed = [
+        Holder(
+            stack=stack,
+            waited_ns=blame.waited_ns,
+            waiters=blame.waiters,
+            releases=blame.releases,
+        )
+        for stack, blame in holders.items()
+    ]
+    blamed.sort(key=lambda holder: -holder.waited_ns)
+    charged = sum(holder.waited_ns for holder in blamed)
+    use = _use(whole)
+    lost = whole.wait_ns + whole.short_waits_ns + whole.gave_up_ns
+    return LockReport(
+        label=info.label,
+        kind=info.kind,
+        made_at=info.site,
+        share=0.0,
+        places=tuple(found),
+        holders=tuple(blamed),
+        handover_ns=max(0, lost - charged),
+        **use,
+    )
+
+
+def _use(figures: Figures) -> dict[str, Any]:
+    return {
+        "acquisitions": figures.acquisitions,
+        "contentions": figures.contentions,
+        "short_waits": figures.short_waits,
+        "short_waits_ns": figures.short_waits_ns,
+        "gave_up": figures.gave_up,
+        "gave_up_ns": figures.gave_up_ns,
+        "wait": _times(figures.contentions, figures.wait_ns, figures.wait_max, figures.waits),
+        "hold": _times(figures.holds_timed, figures.hold_ns, figures.hold_max, figures.holds),
+    }
+
+
+def _times(count: int, total_ns: int, max_ns: int, buckets: Histogram) -> Times:
+    return Times(
+        count=count,
+        total_ns=total_ns,
+        mean_ns=total_ns // count if count else 0,
+        p50_ns=histogram.quantile(buckets, 0.50, max_ns),
+        p99_ns=histogram.quantile(buckets, 0.99, max_ns),
+        max_ns=max_ns,
+        histogram=dict(sorted(buckets.items())),
+    )
+
+
+def _idle(buffers: list[Buffer]) -> tuple[IdleReport, ...]:
+    merged: dict[object, Idle] = {}
+    for buffer in buffers:
+        for key, idle in buffer.idle.copy().items():
+            merged.setdefault(key, Idle(idle.info, idle.mode)).absorb(idle)
+    found = [
+        IdleReport(
+            label=idle.info.label,
+            mode=idle.mode,
+            count=idle.count,
+            timeouts=idle.refused,
+            total_ns=idle.total_ns,
+            max_ns=idle.max_ns,
+        )
+        for idle in merged.values()
+    ]
+    return tuple(sorted(found, key=lambda idle: -idle.total_ns))
+
+
+def _pending(now_ns: int) -> tuple[Pending, ...]:
+    return tuple(
+        Pending(
+            label=state.info.label,
+            thread=waiter.thread.name,
+            waited_ns=max(0, now_ns - waiter.since_ns),
+            owners=tuple(str(owner_named(owner)) for owner in state.owners),
+            stack=frames(waiter.site),
+        )
+        for state in _hooks.states()
+        for waiter in state.waiters
+        if waiter.mode in (_hooks.EXCLUSIVE, _hooks.READ, _hooks.WRITE)
+    )
+
+
+def _threads(
+    buffers: list[Buffer],
+) -> tuple[tuple[ThreadReport, ...], dict[tuple[int, int], int]]:
+    # A thread that only ever waited for others that still hold has no buffer, but has a name.
+    index: dict[tuple[int, str], int] = {}
+    by_ident: dict[int, int] = {}
+    order = sorted(buffers, key=lambda buffer: buffer.since_ns)
+    for buffer in order:
+        by_ident[buffer.ident] = index[buffer.ident, buffer.name] = len(index)
+    for buffer in order:
+        for who in buffer.waited_for.copy():
+            index.setdefault(who, len(index))
+    threads = [_thread(buffer, by_ident) for buffer in order]
+    threads += [
+        ThreadReport(name=name, ident=ident, waiting_ns=0, stretches=(), lost=0)
+        for ident, name in list(index)[len(threads) :]
+    ]
+    blocked: dict[tuple[int, int], int] = {}
+    for buffer in order:
+        holder = index[buffer.ident, buffer.name]
+        for who, waited in buffer.waited_for.copy().items():
+            pair = (holder, index[who])
+            blocked[pair] = blocked.get(pair, 0) + waited
+    return tuple(threads), blocked
+
+
+def _thread(buffer: Buffer, by_ident: dict[int, int]) -> ThreadReport:
+    events = list(buffer.events.copy())
+    lost = buffer.told - len(events)
+    events.sort(key=lambda event: (event.start_ns, -event.end_ns))
+    return ThreadReport(
+        name=buffer.name,
+        ident=buffer.ident,
+        waiting_ns=sum(
+            figures.wait_ns + figures.short_waits_ns + figures.gave_up_ns
+            for figures in buffer.figures.copy().values()
+        ),
+        stretches=tuple(
+            Stretch(
+                kind=event.kind,
+                start_ns=event.start_ns,
+                end_ns=event.end_ns,
+                label=event.info.label,
+                detail=event.detail,
+                after=by_ident.get(event.after[0], -1),
+                after_ns=event.after[1],
+            )
+            for event in events
+        ),
+        lost=max(0, lost),
+    )
+
+
+def place_of(stack: tuple[Frame, ...]) -> str:
+    """A stack in a few words: the line a person would name."""
+    frame = call_site(stack)
+    return "?" if frame is None else str(frame)
