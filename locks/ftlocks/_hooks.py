@@ -76,7 +76,10 @@ class LockInfo:
         if self.name:
             return self.name
         path, line = self.site
-        return f"{self.kind} made at {PurePath(path).name}:{line}"
+        pure = PurePath(path)
+        # There are many __init__.py: the folder tells which.
+        file = f"{pure.parent.name}/{pure.name}" if pure.stem == "__init__" else pure.name
+        return f"{self.kind} made at {file}:{line}"
 
     def __repr__(self) -> str:
         return f"<LockInfo {self.id} {self.label}>"
@@ -121,8 +124,8 @@ class Waiter:
         self.wake()
 
 
-def waiting(queue: deque[Waiter]) -> tuple[Waiter, ...]:
-    """Who is in a queue that other threads change meanwhile: no deque is copied in one step."""
+def waiting[T](queue: deque[T]) -> tuple[T, ...]:
+    """What is in a queue that other threads change meanwhile: no deque is copied in one step."""
     while True:
         try:
             return tuple(queue)
@@ -312,10 +315,13 @@ on_taken: tuple[Callable[[LockInfo, str, object], None], ...] = ()
 on_left: tuple[Callable[[LockInfo, object, int], None], ...] = ()
 
 
-def register(lock: Observable, kind: str, name: str) -> None:
-    """Give a new primitive its identity, and enter it. To be called when it is complete."""
-    frame: FrameType | None = None
-    if not name:
+def register(lock: Observable, kind: str, name: str, made_by: FrameType | None = None) -> None:
+    """Give a new primitive its identity, and enter it. To be called when it is complete.
+
+    `made_by` is the frame that makes it, where that is not the first one outside this package.
+    """
+    frame = made_by
+    if not name and made_by is None:
         frame = sys._getframe(1)
         while frame is not None and (
             frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE

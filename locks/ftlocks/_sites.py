@@ -76,7 +76,7 @@ def frames(site: Site | None, depth: int | None = None) -> tuple[Frame, ...]:
     found = [
         Frame(code.co_qualname, code.co_filename, line_of(code, instruction))
         for code, instruction in zip(site[::2], site[1::2], strict=True)
-        if not is_own(code.co_filename)
+        if not is_own(code.co_filename) and code.co_filename != "<frozen runpy>"
     ]
     return tuple(found[:depth])
 

@@ -11,6 +11,7 @@ from _thread import RLock as _CRLock
 from _thread import allocate_lock
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ftlocks import _hooks
@@ -56,13 +57,20 @@ class _Mutex:
         def __enter__(self) -> bool: ...
         def __exit__(self, *exception: object) -> None: ...
 
-    def _begin(self, raw: Any, name: str, statistics: bool) -> None:
+    def _begin(
+        self,
+        raw: Any,
+        name: str,
+        statistics: bool,
+        kind: str = "",
+        made_by: FrameType | None = None,
+    ) -> None:
         self._raw = raw
         self._tally = None
         self._watch = None
         self._always = statistics
         self._go_bare()
-        _hooks.register(self, type(self).__name__, name)
+        _hooks.register(self, kind or type(self).__name__, name, made_by)
         if statistics:
             self._observe(True)
         else:

@@ -1,7 +1,9 @@
 """Runs CPython's own tests of `threading`'s primitives against ftlocks', in a process of its own.
 
-    python lock_tests_runner.py FOLDER bare|observed CLASS...
+    python lock_tests_runner.py FOLDER bare|observed|program CLASS...
 
+In the mode "program" it is `threading`'s own classes that are tested, on the drop-in locks that
+`python -m ftlocks profile` gives to a program, while they are profiled.
 `FOLDER` holds the package `test` of the source that this interpreter was built from. Its
 `test_threading` takes the classes that it tests from `threading`, so they are put there before it
 is imported, and the file runs as it is.
@@ -24,13 +26,23 @@ class Event(ftlocks.Event):
         return self._mutex
 
 
-threading.Lock = ftlocks.Lock
-threading.RLock = threading._CRLock = threading._PyRLock = ftlocks.RLock
-threading.Condition = ftlocks.Condition
-threading.Semaphore = ftlocks.Semaphore
-threading.BoundedSemaphore = ftlocks.BoundedSemaphore
-threading.Event = Event
-threading.Barrier = ftlocks.Barrier
+def _replace_all():
+    threading.Lock = ftlocks.Lock
+    threading.RLock = threading._CRLock = threading._PyRLock = ftlocks.RLock
+    threading.Condition = ftlocks.Condition
+    threading.Semaphore = ftlocks.Semaphore
+    threading.BoundedSemaphore = ftlocks.BoundedSemaphore
+    threading.Event = Event
+    threading.Barrier = ftlocks.Barrier
+
+
+def _instrument():
+    from ftlocks.profiler.instrument import Instrumentation, ProgramRLock
+
+    Instrumentation().install()
+    threading._CRLock = ProgramRLock
+    ftlocks.profile(sample=2).start()
+
 
 # Each with its reason.
 LEFT_OUT = {
@@ -40,6 +52,10 @@ LEFT_OUT = {
 
 def main(folder, mode, *names):
     sys.path.insert(0, folder)
+    if mode == "program":
+        _instrument()
+    else:
+        _replace_all()
     from test import test_threading
 
     ftlocks.observe(mode == "observed")

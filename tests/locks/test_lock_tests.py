@@ -19,7 +19,10 @@ GROUPS = [
     ("ConditionTests", "ConditionAsRLockTests", "EventTests", "TimerTests"),
     ("SemaphoreTests", "BoundedSemaphoreTests", "BarrierTests"),
 ]
-MODES = ("bare", "observed")
+# And `threading`'s own classes, on the locks that a profiled program gets.
+PROGRAM = ("LockTests", "CRLockTests", "ConditionTests", "EventTests", "SemaphoreTests")
+RUNS = [(mode, group) for mode in ("bare", "observed") for group in GROUPS]
+RUNS.append(("program", PROGRAM))
 
 
 def package_folder():
@@ -45,8 +48,7 @@ def outcomes():
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for mode in MODES
-        for group in GROUPS
+        for mode, group in RUNS
     }
     try:
         return {
@@ -59,8 +61,9 @@ def outcomes():
             run.wait()
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "group"), RUNS, ids=lambda part: part if isinstance(part, str) else part[0]
+)
 def test_the_primitives_pass_cpythons_own_tests(outcomes, mode, group):
     output, status = outcomes[mode, group]
 

@@ -5,6 +5,7 @@ import pickle
 import threading
 import time
 from _thread import allocate_lock
+from collections import deque
 
 import pytest
 from locks.races import Rendezvous, Unlocked, started, wait_until
@@ -18,6 +19,7 @@ from ftlocks import (
     OwnerDiedError,
     RLock,
     WouldBlockError,
+    _hooks,
     observing,
 )
 from ftstress import run_parallel
@@ -411,3 +413,22 @@ def test_a_lock_is_complete_when_others_can_see_it(kind, monkeypatch):
         ftlocks.observe(False)
     assert lock.statistics().acquisitions == 1
     test_nobody_pays_for_what_nobody_observes(lambda: lock)
+
+
+def test_a_queue_can_be_copied_while_others_change_it():
+    queue = deque(range(100))
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            queue.append(0)
+            queue.popleft()
+
+    def copy_it():
+        try:
+            return [len(_hooks.waiting(queue)) for _ in range(300)]
+        finally:
+            stop.set()
+
+    _, lengths = run_parallel(change, copy_it)
+    assert set(lengths) <= {99, 100, 101}

@@ -259,7 +259,7 @@ def interpreter() -> str:
 
 def _standing_notes(sample: int, threshold_ns: int) -> list[str]:
     notes = [
-        f"uncontended acquisitions: 1 in {sample} is timed and counts for {sample}"
+        f"uncontended acquisitions: 1 in {sample} is timed, more of a lock's first ones; estimated"
         if sample > 1
         else "every acquisition is timed",
         f"quantiles are read from logarithmic buckets and are within {ERROR:.1%}",
@@ -414,7 +414,7 @@ def _threads(
 
 
 def _thread(buffer: Buffer, by_ident: dict[int, int]) -> ThreadReport:
-    events = list(buffer.events.copy())
+    events = list(_hooks.waiting(buffer.events))
     lost = buffer.told - len(events)
     events.sort(key=lambda event: (event.start_ns, -event.end_ns))
     return ThreadReport(

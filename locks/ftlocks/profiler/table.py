@@ -34,7 +34,7 @@ _HEADINGS = ("lock", "share", "waited", "acquired", "waits", "mean", "p99", "max
 
 def render(profile: Profile, width: int = 0) -> str:
     """The table, and below it the lines that matter for the locks that matter."""
-    width = width or shutil.get_terminal_size((100, 24)).columns
+    width = width or shutil.get_terminal_size((140, 24)).columns
     lines = [_headline(profile), ""]
     shown = profile.locks[:LOCKS]
     if not shown:
@@ -42,7 +42,7 @@ def render(profile: Profile, width: int = 0) -> str:
     rows = [_row(lock) for lock in shown]
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     fixed = sum(widths[1:]) + 2 * len(widths[1:])
-    widths[0] = max(20, min(widths[0], width - fixed))
+    widths[0] = min(widths[0], max(40, width - fixed))  # a lock must be known by its name
     lines += [_aligned(row, widths) for row in [_HEADINGS, *rows]]
     if len(profile.locks) > len(shown):
         lines.append(f"... and {len(profile.locks) - len(shown)} more")

@@ -244,7 +244,7 @@ def test_estimates_of_a_sample_are_near_and_marked():
     report = run.report()
     assert 4900 <= _only(report).acquisitions <= 5000
     assert _only(report).hold.count == _only(report).acquisitions
-    assert "1 in 64" in report.notes[0]
+    assert "1 in 64 is timed" in report.notes[0]
 
 
 def test_the_timeline_keeps_the_newest_and_says_what_it_lost():

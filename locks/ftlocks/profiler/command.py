@@ -1,0 +1,160 @@
+"""`python -m ftlocks profile`: runs a program under the contention profile, without an edit to it.
+
+The report is written when the interpreter ends, after the program's threads have, or when SIGTERM
+ends it. Must never change the program's exit status.
+"""
+
+import argparse
+import atexit
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from ftlocks.profiler import formats
+from ftlocks.profiler.instrument import Instrumentation
+from ftlocks.profiler.session import DEPTH, EVENTS, SAMPLE, Profiling, profile
+from ftlocks.profiler.times import seconds
+
+_EXAMPLES = """\
+examples:
+  python -m ftlocks profile -o locks.html script.py --its own arguments
+  python -m ftlocks profile -o locks.html -o locks.pb.gz -m package.module
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; its exit status ends this process by itself, 2 is for a mistaken command."""
+    options = _parser().parse_args(arguments)
+    if not options.program:
+        _parser().error("say which program to run: a script, or -m and a module")
+    try:
+        outputs = [Path(each) for each in options.output]
+        for path in outputs:
+            formats.format_of(path)
+            if not path.parent.is_dir():
+                raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+        run = profile(
+            sample=options.sample,
+            threshold=seconds(options.threshold) if options.threshold else 0.0,
+            depth=options.depth,
+            events=options.events,
+            title=" ".join([*(["-m"] if options.module else []), *options.program]),
+        )
+        code, module = _loaded(options.program[0], module=options.module)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"ftlocks profile: {error}", file=sys.stderr)
+        return 2
+    sys.argv = [module.__file__ or options.program[0], *options.program[1:]]
+    _arrange_report(run, outputs, table=not options.no_table)
+    Instrumentation().install()
+    run.start()
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ftlocks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "profile",
+        help="run a program and report which locks its threads waited for",
+        description="Run a program and report which locks its threads waited for, where, and who "
+        "held them meanwhile. The program needs no change: the locks that it makes through "
+        "threading, queue, concurrent.futures or any package in Python are profiled.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    endings = ", ".join(ending for ending, _ in formats.FORMATS.values())
+    command.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=f"write a report; the ending says the format: {endings}. May be given several times",
+    )
+    command.add_argument("--no-table", action="store_true", help="no table on standard error")
+    command.add_argument(
+        "--sample",
+        type=int,
+        default=SAMPLE,
+        metavar="N",
+        help=f"time one uncontended hold in N (default {SAMPLE}); 1 times all",
+    )
+    command.add_argument(
+        "--threshold",
+        metavar="TIME",
+        help="only count waits that are shorter than this, such as 10us",
+    )
+    command.add_argument("--depth", type=int, default=DEPTH, metavar="N", help="frames of a stack")
+    command.add_argument(
+        "--events",
+        type=int,
+        default=EVENTS,
+        metavar="N",
+        help="stretches of time to keep for each thread's timeline",
+    )
+    command.add_argument("-m", dest="module", action="store_true", help="run a module")
+    command.add_argument("program", nargs=argparse.REMAINDER, help="what to run, its arguments")
+    return parser
+
+
+def _loaded(name: str, *, module: bool) -> tuple[CodeType, ModuleType]:
+    """The program's code, and the module to run it in, prepared as the interpreter would."""
+    found = ModuleType("__main__")
+    values: dict[str, Any] = {"__builtins__": __builtins__, "__cached__": None}
+    if module:
+        # As cProfile and pdb do: there is no public way to the code of a module.
+        _, spec, code = runpy._get_module_details(name)  # type: ignore[attr-defined]
+        values |= {
+            "__file__": spec.origin,
+            "__spec__": spec,
+            "__package__": spec.parent,
+            "__loader__": spec.loader,
+        }
+    else:
+        path = Path(name)
+        # Compiled here so that a syntax error names the script.
+        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        sys.path[0] = str(path.resolve().parent)  # it was this package's caller's folder
+        values |= {"__file__": str(path), "__spec__": None, "__package__": None}
+    found.__dict__.update(values)
+    return code, found
+
+
+def _arrange_report(run: Profiling, outputs: list[Path], *, table: bool) -> None:
+    """Have the report written at the end: registered first, so run last of all."""
+    process = os.getpid()
+
+    def write() -> None:
+        if os.getpid() != process:
+            return  # a child of a fork, whose report this is not
+        run.stop()
+        report = run.report()
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError, RuntimeError):
+            pass  # gone, closed, or just being written to by what the signal interrupted
+        if table:
+            print(f"\n{report.table()}", file=sys.stderr)
+        for path in outputs:
+            try:
+                report.write(path)
+                print(f"ftlocks profile: wrote {path}", file=sys.stderr)
+            except OSError as error:
+                print(f"ftlocks profile: cannot write {path}: {error}", file=sys.stderr)
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == process:
+            write()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    atexit.register(write)
+    signal.signal(signal.SIGTERM, terminated)
