@@ -42,7 +42,16 @@ class LockInfo:
     `id` is never used again, unlike ``id()``. `kind` is the class's name.
     """
 
-    __slots__ = ("_code", "_instruction", "id", "kind", "name", "order_class", "order_key")
+    __slots__ = (
+        "_code",
+        "_instruction",
+        "id",
+        "inside",
+        "kind",
+        "name",
+        "order_class",
+        "order_key",
+    )
 
     def __init__(self, kind: str, name: str, frame: FrameType | None) -> None:
         self.id = next(_ids)
@@ -52,6 +61,8 @@ class LockInfo:
         # among its like, where that was declared.
         self.order_class = 0
         self.order_key: Any = None
+        # Where one object has several locks inside: the way from `site` to this one.
+        self.inside: tuple[tuple[CodeType, int], ...] = ()
         # The line is worked out when somebody asks: most locks are never asked about.
         self._code: CodeType | None = None if frame is None else frame.f_code
         self._instruction = -1 if frame is None else frame.f_lasti
@@ -329,10 +340,23 @@ def register(lock: Observable, kind: str, name: str, made_by: FrameType | None =
         ):
             frame = frame.f_back
     info = LockInfo(kind, name, frame)
+    if made_by is not None:
+        info.inside = _frames_up_to(made_by)
     lock._info = info
     reference = _Reference(lock, _forget)
     reference.id = info.id
     _live[info.id] = reference  # from here on other threads see it
+
+
+def _frames_up_to(made_by: FrameType) -> tuple[tuple[CodeType, int], ...]:
+    """The frames that stand between `made_by` and the primitive: which of its locks this is."""
+    found = []
+    frame = sys._getframe(2).f_back
+    while frame is not None and frame is not made_by:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != _PACKAGE:
+            found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found)
 
 
 def begin(lock: Observable) -> None:

@@ -46,7 +46,10 @@ def declared(held: LockInfo, wanted: LockInfo) -> bool | None:
 
 def _number(lock: LockInfo, subclass: int) -> int:
     with _switch:
-        number, _ = _classes.setdefault((lock.class_key, subclass), (len(_classes) + 1, lock))
+        # By identity: a code object hashes all its bytecode, and the table keeps the lock alive.
+        inside = tuple((id(code), instruction) for code, instruction in lock.inside)
+        origin = (lock.class_key, inside, subclass)
+        number, _ = _classes.setdefault(origin, (len(_classes) + 1, lock))
         if subclass:
             _levels[number] = subclass
     if not subclass:

@@ -8,6 +8,7 @@ enumerable without being on the way of a read. Must never import anything but th
 
 import threading
 import weakref
+from _thread import allocate_lock
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class ThreadLocal[T]:
         self._registry: dict[int, _Entry[T]] = {}
         # Guards `_created` alone, on a thread's first use. The retiring side takes no lock: it
         # may run inside a garbage collection, on a thread that holds one.
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()  # not by threading's name: that may be instrumented
         self._created = 0
 
     def __repr__(self) -> str:

@@ -27,6 +27,7 @@ from ftlocks._sites import Site, capture
 from ftlocks._stacks import DEPTH, place, written
 from ftlocks.errors import LockOrderError
 from ftlocks.local import ThreadLocal
+from ftlocks.statistics import owner_named
 
 _log: Final = logging.getLogger("ftlocks.order")
 
@@ -295,11 +296,17 @@ def _edge(held: _Held, lock: LockInfo, key: object, node: int, guards: frozenset
         bool(node & 1),
         label_of(held.info, held.key, held.node),
         label_of(lock, key, node),
-        threading.current_thread().name,
+        _my_name(),
         held.stack,
         capture(DEPTH),
         guards,
     )
+
+
+def _my_name() -> str:
+    # Not current_thread(): a thread takes locks before it has entered itself among the others.
+    owner = owner_named(threading.get_ident())
+    return owner.name if owner is not None and owner.name else str(threading.get_ident())
 
 
 def _log_report(report: OrderReport) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from ftlocks import _programs
 from ftlocks.profiler import formats
 from ftlocks.profiler.instrument import Instrumentation
 from ftlocks.profiler.session import DEPTH, EVENTS, SAMPLE, Profiling, profile
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not options.program:
         _parser().error("say which program to run: a script, or -m and a module")
+    if options.command in _programs.COMMANDS:
+        return _watch(options)
     try:
         outputs = [Path(each) for each in options.output]
         for path in outputs:
@@ -53,6 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _arrange_report(run, outputs, table=not options.no_table)
     Instrumentation().install()
     run.start()
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Run the program under the lock-order checker or the watchdog."""
+    try:
+        code, module = _loaded(options.program[0], module=options.module)
+        Instrumentation().install()
+        _programs.begin(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"ftlocks {options.command}: {error}", file=sys.stderr)
+        return 2
+    sys.argv = [module.__file__ or options.program[0], *options.program[1:]]
     sys.modules["__main__"] = module
     exec(code, module.__dict__)
     return 0
@@ -102,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("-m", dest="module", action="store_true", help="run a module")
     command.add_argument("program", nargs=argparse.REMAINDER, help="what to run, its arguments")
+    _programs.add_parsers(commands)
     return parser
 
 
