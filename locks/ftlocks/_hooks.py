@@ -19,11 +19,10 @@ from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
 from types import CodeType, FrameType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
-from ftlocks._sites import Site, line_of
+from ftlocks._sites import Site, line_of, short
 
 EXCLUSIVE: Final = "exclusive"
 READ: Final = "read"
@@ -87,10 +86,7 @@ class LockInfo:
         if self.name:
             return self.name
         path, line = self.site
-        pure = PurePath(path)
-        # There are many __init__.py: the folder tells which.
-        file = f"{pure.parent.name}/{pure.name}" if pure.stem == "__init__" else pure.name
-        return f"{self.kind} made at {file}:{line}"
+        return f"{self.kind} made at {short(path)}:{line}"
 
     def __repr__(self) -> str:
         return f"<LockInfo {self.id} {self.label}>"

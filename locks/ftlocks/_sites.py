@@ -22,10 +22,10 @@ _OWN_FOLDER: Final = str(PurePath(__file__).parent) + "/"
 
 # Modules through which a program takes a lock without naming it: the call site a person wants to
 # see is the first one outside of them. The stack has them all.
+_ALWAYS_THROUGH: Final = ("threading.py", "queue.py", "contextlib.py")
 _THROUGH: Final = (
-    "threading.py",
-    "queue.py",
-    "contextlib.py",
+    *_ALWAYS_THROUGH,
+    "logging/__init__.py",
     "concurrent/futures/_base.py",
     "concurrent/futures/thread.py",
 )
@@ -39,7 +39,13 @@ class Frame(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        return f"{self.function} ({PurePath(self.file).name}:{self.line})"
+        return f"{self.function} ({short(self.file)}:{self.line})"
+
+
+def short(path: str) -> str:
+    """A file's name; with its folder where there are many of that name."""
+    pure = PurePath(path)
+    return f"{pure.parent.name}/{pure.name}" if pure.stem == "__init__" else pure.name
 
 
 def capture(depth: int) -> Site:
@@ -88,7 +94,9 @@ def is_own(path: str) -> bool:
 
 def call_site(stack: tuple[Frame, ...]) -> Frame | None:
     """The frame that a person would call the place: the first outside the standard primitives."""
-    for frame in stack:
-        if not frame.file.endswith(_THROUGH):
-            return frame
+    for passed in (_THROUGH, _ALWAYS_THROUGH):
+        for frame in stack:
+            # Their threads begin in `threading`, which nobody would call the place.
+            if not frame.file.endswith(passed):
+                return frame
     return stack[0] if stack else None

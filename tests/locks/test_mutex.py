@@ -269,7 +269,42 @@ def _make_hot(lock, holds):
     holds.clear()
 
 
-def test_those_who_slip_in_before_a_waiter_are_told():
+def test_those_who_slip_in_before_a_waiter_are_timed():
+    lock = Lock("hot")
+    holds = []
+
+    class Watcher(Observer):
+        def released(self, hold):
+            holds.append(hold)
+
+    def wait_for_it():
+        with lock:
+            pass
+
+    with observing(Watcher(), sample=1000):
+        _make_hot(lock, holds)
+        lock.acquire()
+        raw = lock._raw
+        with started(wait_for_it):
+            wait_until(lambda: lock.statistics().waiting == 1)
+            watch = lock._watch
+            # Let go and take it again before the one who waits can: with the C lock held all along.
+            watch._finish(lambda: None)
+            watch._acquire = lambda *_: True
+            assert watch.acquire(False)
+            watch._acquire = raw.acquire
+            lock.release()
+
+    # A hold is told when the lock is free again, perhaps after the next one has been.
+    first, second, third = sorted(holds, key=lambda hold: hold.acquired_ns)
+    assert (first.weight, first.blocking) == (0, 1)
+    assert (second.contended, second.blocking) == (False, 1)
+    assert second.weight >= 1
+    assert second.acquired_ns >= first.acquired_ns + first.held_ns
+    assert (third.contended, third.weight) == (True, 1)
+
+
+def test_a_hold_that_is_not_timed_begins_when_the_one_before_let_go():
     lock = Lock("hot")
     holds = []
 

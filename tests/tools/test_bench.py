@@ -15,6 +15,7 @@ from tests.tools.fake_machine import REPOSITORY
 from tools.bench_lib import h2load, machine, request, work
 from tools.bench_lib.control import LEAST_SCALING, Control
 from tools.bench_lib.errors import BenchError
+from tools.bench_lib.locks_result import LocksResult
 from tools.bench_lib.processes import running
 from tools.bench_lib.spread import Spread, ratios
 
@@ -240,3 +241,50 @@ def test_the_command_names_the_way_out_when_there_is_no_twin(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert "./tools/setup --gil" in done.stderr
+
+
+def _round(ours: float, profiled: float, two: float) -> dict[str, object]:
+    times = {"threading.Lock": 100.0, "ftlocks.Lock": ours, "ftlocks.Lock, profiled": profiled}
+    return {"uncontended": times, "scaling": {"one lock": {"1": 10.0, "2": two}}}
+
+
+def test_locks_are_compared_with_threadings_of_the_same_round() -> None:
+    result = LocksResult(parallel=True, rounds={"GIL": [_round(90, 250, 8), _round(110, 290, 12)]})
+
+    off = result.against_threading("GIL", "Lock", profiled=False)
+    assert (off.low, off.median, off.high) == (0.9, 1.0, 1.1)
+    assert result.against_threading("GIL", "Lock", profiled=True).median == pytest.approx(2.7)
+    assert result.gain("GIL", "one lock").median == pytest.approx(1.0)
+
+
+def test_a_served_adapter_is_compared_with_the_profile_off() -> None:
+    rates = {"not profiled": [100.0, 200.0], "profiled": [96.0, 194.0]}
+    quiet = LocksResult(parallel=True, rates=rates)
+
+    assert quiet.served().median == pytest.approx(0.965)
+    assert any("reached (0.95)" in line for line in quiet.lines())
+    busy = LocksResult(parallel=False, rates=rates)
+    assert any("not judged (0.95)" in line for line in busy.lines())
+
+
+@pytest.mark.parametrize("python", [sys.executable])
+def test_the_worker_measures_every_kind(python: str) -> None:
+    program = (
+        "from tools.bench_lib import locks_worker as w; "
+        "w.CHUNK, w.CHUNKS, w.SCALING_SECONDS = 10, 1, 0.01; w.main()"
+    )
+    done = subprocess.run(
+        [python, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+
+    found = json.loads(done.stdout)
+    for kind in ("Lock", "RLock"):
+        for name in (f"threading.{kind}", f"ftlocks.{kind}", f"ftlocks.{kind}, profiled"):
+            assert found["uncontended"][name] > 0
+    assert set(found["scaling"]) == {"one lock", "16 stripes", "a shard each"}
+    assert all(rates["1"] > 0 and rates["2"] > 0 for rates in found["scaling"].values())

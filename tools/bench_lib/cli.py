@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from . import control, machine, memory_bench, pool_bench, rpc_bench, soak, tools_bench
+from . import (
+    control,
+    locks_bench,
+    machine,
+    memory_bench,
+    pool_bench,
+    rpc_bench,
+    soak,
+    tools_bench,
+)
 from .contenders import OURS, field
 from .errors import BenchError
 
@@ -65,7 +74,12 @@ def parser() -> argparse.ArgumentParser:
     )
     pool.add_argument("--calls", type=positive, default=8, help="at once (8)")
     pool.add_argument("--seconds", type=float, default=1.0, help="that each waits (1)")
-    for command in (memory, pool):
+    locks = benchmarks.add_parser(
+        "locks",
+        help="locks with the contention profile off and on, and how they scale",
+        description=locks_bench.__doc__,
+    )
+    for command in (memory, pool, locks):
         command.add_argument("--rounds", type=positive, default=3, help="of all arms (3)")
     soaked = benchmarks.add_parser(
         "soak",
@@ -97,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--threads", type=positive, default=threads, help=f"that run tools ({threads})"
         )
-    for command in (rpc, tools, memory, pool):
+    for command in (rpc, tools, memory, pool, locks):
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         command.add_argument(
             "--python", type=Path, default=ROOT / ".venv/bin/python", help="free-threaded"
@@ -221,7 +235,33 @@ def _soak(options: argparse.Namespace) -> int:
     return 0 if result.ok else 1
 
 
-_BENCHMARKS: Final = {"rpc": _rpc, "tools": _tools, "memory": _memory, "pool": _pool}
+def _locks(options: argparse.Namespace) -> dict[str, object]:
+    head = _head(options)
+    _progress("control: one process, then two")
+    before = control.measure(options.python, ROOT)
+    _say(options, f"control         {before.describe()}")
+    if not head["h2load"]:
+        _progress("h2load is missing, so no served call: apt-get install nghttp2-client")
+    result = locks_bench.run(
+        options.python,
+        options.gil_python,
+        rounds=options.rounds,
+        served=bool(head["h2load"]),
+        parallel=before.scales,
+        root=ROOT,
+        progress=_progress,
+    )
+    _say(options, *result.lines())
+    return {"machine": head, "control": before.scaling, "results": result.as_json()}
+
+
+_BENCHMARKS: Final = {
+    "locks": _locks,
+    "rpc": _rpc,
+    "tools": _tools,
+    "memory": _memory,
+    "pool": _pool,
+}
 
 
 def _head(options: argparse.Namespace) -> dict[str, object]:

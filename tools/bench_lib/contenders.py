@@ -29,9 +29,11 @@ class Contender:
     gil: bool
 
 
-def ftbridge(name: str, python: Path, *, threads: int, gil: bool) -> Contender:
+def ftbridge(
+    name: str, python: Path, *, threads: int, gil: bool, adapter: str = ADAPTER
+) -> Contender:
     """Our server on an interpreter, over the same command line that users take."""
-    command = (str(python), "-m", "ftbridge", "serve", "--adapter", ADAPTER)
+    command = (str(python), "-m", "ftbridge", "serve", "--adapter", adapter)
     address = ("--listen", "127.0.0.1:0", "--threads", str(threads))
     return Contender(name=name, command=(*command, *address), gil=gil)
 

@@ -18,7 +18,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter_ns as clock
 from types import FrameType, ModuleType
 from typing import Any, Final, NoReturn
@@ -74,10 +74,27 @@ def _origin(kind: str) -> tuple[str, FrameType | None]:
     return kind, frame
 
 
+# Packages that get C locks.
+_spared: frozenset[str] = frozenset()
+
+
+def _maker() -> str:
+    """The package whose code is making a lock."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _module_of(frame) in _INSIDE:
+        frame = frame.f_back
+    return "" if frame is None else _module_of(frame).partition(".")[0]
+
+
 class _Seeming(type):
     """Makes `isinstance(lock, threading.Lock)` true for C locks too."""
 
-    raw: type
+    raw: type[Any]
+
+    def __call__(cls, *arguments: Any) -> Any:
+        if _spared and _maker() in _spared:
+            return cls.raw()
+        return super().__call__(*arguments)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.raw) or type.__instancecheck__(cls, instance)
@@ -160,6 +177,9 @@ def _tell(info: LockInfo, mode: str, waited_ns: int, granted: bool) -> None:
         told(info, mode, waited_ns, granted)
 
 
+# Of what a program knows that it waits for.
+_KINDS: Final = frozenset({"Barrier", "Condition", "Event", "Future", "Queue", "Semaphore"})
+
 _condition_wait: Final = threading.Condition.wait
 _thread_join: Final = threading.Thread.join
 _JOIN: Final = LockInfo("Thread", "Thread.join", None)
@@ -174,8 +194,9 @@ def _wait(self: Any, timeout: float | None = None) -> bool:
         return granted
     finally:
         info = getattr(self._lock, "_info", None)
-        if info is not None:
-            _tell(info, info.kind.lower(), clock() - began, granted)
+        if info is not None and (timeout is None or timeout > 0):
+            mode = info.kind.lower() if info.kind in _KINDS else "notification"
+            _tell(info, mode, clock() - began, granted)
 
 
 def _join(self: threading.Thread, timeout: float | None = None) -> None:
@@ -188,15 +209,24 @@ def _join(self: threading.Thread, timeout: float | None = None) -> None:
 
 
 class Instrumentation:
-    """The replacements, to be installed before the program's own modules are imported."""
+    """The replacements, to be installed before the program's own modules are imported.
 
-    def __init__(self) -> None:
+    Args:
+        spare: packages that go on with C locks.
+        waits: whether to tell of waits for notifications and for the end of threads.
+    """
+
+    def __init__(self, *, spare: Iterable[str] = (), waits: bool = True) -> None:
+        self._spare = frozenset(spare)
+        self._waits = waits
         self._replaced: list[tuple[Any, str, Any]] = []
 
     def install(self) -> None:
         """Put the replacements in place. Call it before any other thread runs."""
         if self._replaced:
             raise RuntimeError("the program is instrumented already")
+        global _spared
+        _spared = self._spare
         makers: dict[int, Any] = {
             id(threading.Lock): ProgramLock,
             id(threading.RLock): ProgramRLock,
@@ -206,8 +236,9 @@ class Instrumentation:
         self._replace(_thread, "allocate_lock", _allocate_lock)
         self._replace(threading, "Lock", ProgramLock)
         self._replace(threading, "RLock", ProgramRLock)
-        self._replace(threading.Condition, "wait", _wait)
-        self._replace(threading.Thread, "join", _join)
+        if self._waits:
+            self._replace(threading.Condition, "wait", _wait)
+            self._replace(threading.Thread, "join", _join)
         for module in list(sys.modules.values()):
             self._replace_names(module, makers)
         for name, attribute in _MADE_BEFORE:
@@ -215,6 +246,8 @@ class Instrumentation:
 
     def remove(self) -> None:
         """Put everything back. Locks that the program has made stay what they are."""
+        global _spared
+        _spared = frozenset()
         while self._replaced:
             owner, name, before = self._replaced.pop()
             setattr(owner, name, before)
@@ -226,7 +259,11 @@ class Instrumentation:
     def _replace_names(self, module: ModuleType, makers: dict[int, Any]) -> None:
         """Where a module that is loaded has done ``from threading import Lock``."""
         name = getattr(module, "__name__", "")
-        if name.partition(".")[0] == _PACKAGE or name in ("_thread", "threading", "_queue"):
+        if name.partition(".")[0] in {_PACKAGE, *self._spare} or name in (
+            "_thread",
+            "threading",
+            "_queue",
+        ):
             return
         if name.startswith(("importlib", "_frozen_importlib")):
             return

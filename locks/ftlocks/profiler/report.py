@@ -228,10 +228,6 @@ def build(
     notes: Iterable[str] = (),
 ) -> Profile:
     """Put a profile together."""
-    locks = _locks(buffers, depth)
-    total = sum(lock.waiting_ns for lock in locks)
-    locks = [_with_share(lock, total) for lock in locks]
-    locks.sort(key=lambda lock: (-lock.waiting_ns, -lock.acquisitions, lock.label))
     threads, blocked = _threads(buffers)
     return Profile(
         title=title,
@@ -241,13 +237,22 @@ def build(
         threshold_ns=threshold_ns,
         depth=depth,
         interpreter=interpreter(),
-        locks=tuple(locks),
+        locks=lock_reports(buffers, depth),
         idle=_idle(buffers),
         pending=_pending(ended_ns),
         threads=threads,
         blocked=blocked,
         notes=(*_standing_notes(sample, threshold_ns), *notes),
     )
+
+
+def lock_reports(buffers: list[Buffer], depth: int) -> tuple[LockReport, ...]:
+    """The locks alone, in the order of the time lost at them."""
+    locks = _locks(buffers, depth)
+    total = sum(lock.waiting_ns for lock in locks)
+    locks = [_with_share(lock, total) for lock in locks]
+    locks.sort(key=lambda lock: (-lock.waiting_ns, -lock.acquisitions, lock.label))
+    return tuple(locks)
 
 
 def interpreter() -> str:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import sys, threading
+import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 
 hot = threading.Lock()
@@ -19,6 +19,7 @@ def hold():
         entered.set()
         while not hot.statistics().waiting:  # so that the test need not hope
             pass
+        time.sleep(0.1)  # longer than anything else here is waited for
 
 def take():
     entered.wait()

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from locks.profiler.contention import contended
 
 from ftlocks.profiler.trace import chrome_trace
@@ -22,7 +23,8 @@ def test_each_thread_has_a_track_and_an_arrow_leads_from_holder_to_waiter():
     (end,) = [event for event in events if event["ph"] == "f"]
     assert start["id"] == end["id"]
     assert (start["tid"], end["tid"]) == (tracks["MainThread"], tracks["late"])
-    assert wait["ts"] < start["ts"] <= end["ts"] == wait["ts"] + wait["dur"]
+    assert wait["ts"] < start["ts"] <= end["ts"]
+    assert end["ts"] == pytest.approx(wait["ts"] + wait["dur"], abs=0.01)  # us
     # The arrow leaves from inside or the end of a slice of the holder.
     assert any(
         each["tid"] == start["tid"] and each["ts"] <= start["ts"] <= each["ts"] + each["dur"] + 1

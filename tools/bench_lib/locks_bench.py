@@ -1,0 +1,88 @@
+"""`tools/bench locks`: what locks cost, with the contention profile off and on, on both builds.
+
+An uncontended `with lock:` of ftlocks against `threading`'s in the same round; how guarded
+additions scale from one thread to two, shared, striped and sharded; and the small calls a second of
+a served adapter that takes a lock in each, profiled against not profiled.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import rpc_bench
+from .contenders import Contender, ftbridge
+from .errors import BenchError
+from .locks_result import PLAIN, PROFILED, LocksResult
+
+REQUESTS, CONNECTIONS = 6000, 2
+_TIMEOUT_SECONDS = 60
+_ADAPTER = "tools.bench_lib.locked_adapter:LockedAdapter"
+
+
+def run(
+    python: Path,
+    gil_python: Path,
+    *,
+    rounds: int,
+    served: bool,
+    parallel: bool,
+    root: Path,
+    progress: Callable[[str], None],
+) -> LocksResult:
+    """Both builds in turn in each round, then the servers.
+
+    Args:
+        served: whether to measure the served adapter, which takes h2load.
+        parallel: whether the control allows parallel figures.
+
+    Raises:
+        BenchError: a process failed, or is not of the build that was asked for.
+    """
+    result = LocksResult(parallel=parallel)
+    builds = {"3.13t": (python, False), "GIL": (gil_python, True)}
+    for turn in range(rounds):
+        for name, (interpreter, gil) in builds.items():
+            progress(f"round {turn + 1} of {rounds}: {name}")
+            found = _round(interpreter, root)
+            if found["gil"] is not gil:
+                state = "on" if found["gil"] else "off"
+                raise BenchError(f"{interpreter} runs with the GIL {state}")
+            result.rounds.setdefault(name, []).append(found)
+    if served:
+        with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
+            rates = rpc_bench.run(
+                _servers(python, Path(folder)),
+                rounds=rounds,
+                requests=REQUESTS,
+                connections=(CONNECTIONS,),
+                root=root,
+                progress=progress,
+            ).rates
+        result.rates.update({name: rates[name, CONNECTIONS] for name in (PLAIN, PROFILED)})
+    return result
+
+
+def _servers(python: Path, folder: Path) -> tuple[Contender, ...]:
+    plain = ftbridge(PLAIN, python, threads=4, gil=False, adapter=_ADAPTER)
+    report = f"--profile-locks={folder / 'locks.json'}"
+    return (plain, Contender(name=PROFILED, command=(*plain.command, report), gil=False))
+
+
+def _round(python: Path, root: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [str(python), "-m", "tools.bench_lib.locks_worker"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(f"{python} failed: {done.stderr.strip()}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
