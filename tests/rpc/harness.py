@@ -73,6 +73,7 @@ class Service:
             method("Block", unary, self.block),
             method("Wait", unary, self.wait),
             method("Quick", unary, self.quick, cost_of=self.cost_of),
+            method("UntilDeadline", unary, self.until_deadline),
             method("Patient", unary, self.wait, enforce_deadline=False),
             method("Count", stream_out, self.count),
             method("Flood", stream_out, self.flood),
@@ -112,6 +113,11 @@ class Service:
 
     def cost_of(self, message: bytes) -> Cost | None:
         return None if message == b"unknown" else self.cost
+
+    def until_deadline(self, text: str, call: Any) -> str:
+        while call.time_remaining():
+            self.release.wait(call.time_remaining())
+        return text
 
     def quick(self, text: str, call: Any) -> str:
         if text == "block":
