@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tools.setup_lib import stdlib_tests
 from tools.setup_lib.console import Console
 from tools.setup_lib.layout import Layout
 from tools.setup_lib.runner import Runner
@@ -23,7 +24,9 @@ REAL_COMMANDS = (
     *("sed", "sleep", "tar", "xz", "make", "patch", "env", "readlink"),
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
-STDLIB_TESTS = ("__init__.py", "lock_tests.py", "test_threading.py", "support/__init__.py")
+STDLIB_TESTS = tuple(
+    name if name.endswith(".py") else f"{name}/__init__.py" for name in stdlib_tests.WANTED
+)
 
 # One program for all that is asked of an interpreter: the probe, venv and pip.
 FAKE_PYTHON = """#!/bin/sh

@@ -51,7 +51,7 @@ def test_another_source_than_the_builds_will_not_do(machine: Machine) -> None:
     machine.debian(version="3.13.9-1")
     ensure_tests(interpreter, machine.layout, machine.runner())
     assert not has_tests(interpreter, machine.layout)
-    assert "lock tests will be skipped" in machine.output
+    assert "own tests will be skipped" in machine.output
     assert "3.13.5-2 is no longer to be had" in machine.output
 
 
@@ -71,3 +71,15 @@ def test_only_a_set_up_for_tests_unpacks_them(machine: Machine) -> None:
     assert is_set_up(machine.layout, twin=True)
     shutil.rmtree(folder)
     assert not is_set_up(machine.layout, twin=True)
+
+
+def test_what_an_earlier_set_up_left_out_is_added(machine: Machine) -> None:
+    interpreter = built(machine)
+    ensure_tests(interpreter, machine.layout, machine.runner())
+    package = machine.layout.cache / FOLDER / VERSION / "test"
+    shutil.rmtree(package / "test_json")
+    (package / "lock_tests.py").write_text("as it was\n", "utf-8")
+    assert not has_tests(interpreter, machine.layout)
+    ensure_tests(interpreter, machine.layout, machine.runner())
+    assert (package / "test_json" / "__init__.py").is_file()
+    assert (package / "lock_tests.py").read_text("utf-8") == "as it was\n"

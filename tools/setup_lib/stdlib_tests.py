@@ -1,8 +1,9 @@
-"""Keeps CPython's own tests of its locks, from the source that the interpreter was built from.
+"""Keeps some of CPython's own tests, from the source that the interpreter was built from.
 
-The interpreter is built without the test modules. The few files lie beside it in the cache, and
-``tests/locks/test_lock_tests.py`` runs them against ftlocks. Without them those tests are skipped,
-so that nothing here may make a set-up fail.
+The interpreter is built without the test modules. The few files lie beside it in the cache:
+``tests/locks/test_lock_tests.py`` runs those of locks against ftlocks, and
+``tests/stress/test_rewriting.py`` those of some modules against the modules instrumented. Without
+them these tests are skipped, so that nothing here may make a set-up fail.
 """
 
 from __future__ import annotations
@@ -21,8 +22,23 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .runner import Runner
 
-# lock_tests, the file that applies it to threading, and the package that both import.
-WANTED = ("__init__.py", "lock_tests.py", "test_threading.py", "support")
+WANTED = (
+    # What all of them import.
+    "__init__.py",
+    "support",
+    # lock_tests, and the file that applies it to threading.
+    "lock_tests.py",
+    "test_threading.py",
+    # Modules in Python whose tests are quick and need little else.
+    "configdata",
+    "test_configparser.py",
+    "test_dataclasses",
+    "test_graphlib.py",
+    "test_json",
+    "test_pprint.py",
+    "test_shlex.py",
+    "test_textwrap.py",
+)
 FOLDER = "stdlib-tests"
 
 
@@ -36,7 +52,11 @@ def tests_folder(interpreter: Interpreter, layout: Layout) -> Path | None:
 def has_tests(interpreter: Interpreter, layout: Layout) -> bool:
     """Whether nothing is to be fetched for ``interpreter``."""
     folder = tests_folder(interpreter, layout)
-    return folder is None or folder.is_dir()
+    return folder is None or not _missing(folder)
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in WANTED if not (folder / "test" / name).exists()]
 
 
 def ensure_tests(interpreter: Interpreter, layout: Layout, runner: Runner) -> None:
@@ -46,13 +66,13 @@ def ensure_tests(interpreter: Interpreter, layout: Layout, runner: Runner) -> No
     folder = tests_folder(interpreter, layout)
     assert folder is not None
     with exclusive(layout.cache / "lock", runner.console) as lock:
-        if folder.is_dir():
+        if not _missing(folder):
             return
         runner.held.append(lock)
         try:
             _unpack(folder, layout, runner)
         except SetupError as error:
-            runner.console.say(f"CPython's own lock tests will be skipped: {error}")
+            runner.console.say(f"CPython's own tests will be skipped: {error}")
         finally:
             runner.held.remove(lock)
 
@@ -62,7 +82,7 @@ def _unpack(folder: Path, layout: Layout, runner: Runner) -> None:
     incoming = folder.with_name(".incoming")
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
-    with runner.console.step("unpacking CPython's own lock tests") as step:
+    with runner.console.step("unpacking CPython's own tests") as step:
         runner.run_in(
             step,
             [
@@ -72,4 +92,8 @@ def _unpack(folder: Path, layout: Layout, runner: Runner) -> None:
             ],
             advice=f"delete {source.folder} and run again",
         )
-    incoming.rename(folder)
+    # One by one, since an earlier set-up may have left fewer of them, which others are reading.
+    (folder / "test").mkdir(parents=True, exist_ok=True)
+    for name in _missing(folder):
+        (incoming / "test" / name).rename(folder / "test" / name)
+    shutil.rmtree(incoming)

@@ -1,0 +1,203 @@
+"""Runs something with the race detector on, and says what came of it.
+
+Must never call a run clean that proves nothing: one with the GIL on, one that failed, one in which
+nothing was instrumented.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.thread import _python_exit
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, enumerate
+from types import ModuleType
+from typing import Any, Final
+
+from ftstress import cache, events, importing, sync
+from ftstress.fasttrack import RaceDetector
+from ftstress.races import Race
+from ftstress.suppressions import Suppression, reason
+
+NO_PROOF: Final = (
+    "What a clean run does not mean: only the code that ran was looked at, in the threads that\n"
+    "ran it. Not seen are code that did not run, modules that were not instrumented, containers'\n"
+    "methods that were stored before they were called, what C extensions do, slices of arrays,\n"
+    "and memory shared outside Python; nor races whose two sides happened to be ordered in this\n"
+    "run by a lock that has nothing to do with them; nor actions in several steps, each of which\n"
+    "is locked, but not all together."
+)
+
+
+def gil_enabled() -> bool:
+    """Whether this process runs one thread at a time now."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+class Outcome:
+    """What a run has shown.
+
+    Args:
+        races: to be told; `benign` are those somebody has given a reason for, with the reason.
+        doubts: why the run would not be a pass even without races; empty when it may be one.
+        instrumented: modules that were looked into.
+    """
+
+    def __init__(
+        self,
+        races: list[Race],
+        benign: list[tuple[Race, str]],
+        doubts: list[str],
+        instrumented: list[str],
+        accesses: int,
+        threads: int,
+    ) -> None:
+        self.races = races
+        self.benign = benign
+        self.doubts = doubts
+        self.instrumented = instrumented
+        self.accesses = accesses
+        self.threads = threads
+
+    @property
+    def status(self) -> int:
+        """For CI: 0 clean, 1 races, 2 the run proves nothing."""
+        return 1 if self.races else 2 if self.doubts else 0
+
+    def text(self) -> str:
+        """The report."""
+        parts = [race.text() for race in self.races]
+        if self.benign:
+            parts.append(
+                "\n".join(
+                    f"benign: {race.variable} at {race.first.site.filename}:"
+                    f"{race.first.site.line}: {why}"
+                    for race, why in self.benign
+                )
+            )
+        count = len(self.races)
+        seen = (
+            f"{self.accesses:,} accesses of {self.threads} threads in "
+            f"{len(self.instrumented)} instrumented modules"
+        )
+        found = "no race seen" if not count else "1 race" if count == 1 else f"{count} races"
+        parts.append("\n".join([f"{found}; {seen}", *(f"NO PASS: {d}" for d in self.doubts)]))
+        parts.append(NO_PROOF)
+        return "\n\n".join(parts)
+
+    def data(self) -> dict[str, Any]:
+        """The same for programs; JSON can hold it."""
+        return {
+            "status": self.status,
+            "races": [race.data() for race in self.races],
+            "benign": [{**race.data(), "reason": why} for race, why in self.benign],
+            "doubts": self.doubts,
+            "instrumented": self.instrumented,
+            "accesses": self.accesses,
+            "threads": self.threads,
+            "not_proven": NO_PROOF.replace("\n", " "),
+        }
+
+
+@contextmanager
+def detecting() -> Iterator[RaceDetector]:
+    """A race detector that listens for the length of the block.
+
+    Threads, locks and queues made before the block, and modules imported before they were
+    instrumented, are not seen.
+    """
+    detector = RaceDetector()
+    sync.install()
+    try:
+        events.subscribe(detector)
+        try:
+            yield detector
+        finally:
+            events.unsubscribe(detector)
+    finally:
+        sync.uninstall()
+
+
+def run_file(
+    path: Path,
+    arguments: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    suppressions: Sequence[Suppression] = (),
+) -> Outcome:
+    """Run a file as ``__main__``, and look for races in it and in modules in its folder.
+
+    Args:
+        patterns: of further modules to look into, as for `instrument()`.
+
+    Raises:
+        OSError: it cannot be read; SyntaxError: it is no Python.
+    """
+    code = cache.rewritten(path.read_bytes(), str(path))
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=str(path), __builtins__=__builtins__)
+
+    def program() -> None:
+        exec(code, main.__dict__)
+        _wait_for_threads()
+
+    before = sys.modules["__main__"], sys.argv, sys.path[0]
+    sys.modules["__main__"], sys.argv = main, [str(path), *arguments]
+    sys.path[0] = str(path.resolve().parent)
+    try:
+        with importing.instrumented(patterns, under=[path.resolve().parent]) as modules:
+            return observe(program, modules, suppressions)
+    finally:
+        sys.modules["__main__"], sys.argv, sys.path[0] = before
+
+
+def observe(
+    program: Callable[[], object],
+    modules: importing.Instrumented,
+    suppressions: Sequence[Suppression] = (),
+) -> Outcome:
+    """Call `program` with the detector on."""
+    doubts = ["the GIL was on from the start: use a free-threaded build"] if gil_enabled() else []
+    with detecting() as detector:
+        failure = _call(program)
+    if failure:
+        doubts.append(failure)
+    if gil_enabled() and not doubts:
+        doubts.append(
+            "the GIL was switched on while it ran, by a module that does not support free threading"
+        )
+    late = [name for name in modules.too_late if not name.startswith("ftstress")]
+    if late:
+        doubts.append(f"imported before they could be instrumented: {', '.join(sorted(late))}")
+    if not detector.accesses:
+        doubts.append("no access was seen: nothing that ran was instrumented")
+    told, benign = [], []
+    for race in detector.races():
+        why = reason(race, list(suppressions))
+        if why is None:
+            told.append(race)
+        else:
+            benign.append((race, why))
+    return Outcome(
+        told, benign, doubts, ["__main__", *modules.names], detector.accesses, detector.threads()
+    )
+
+
+def _call(program: Callable[[], object]) -> str:
+    """Why it failed; empty if it did not."""
+    try:
+        program()
+    except SystemExit as ended:
+        if ended.code not in (None, 0):
+            return f"the program ended with status {ended.code!r}"
+    except Exception as error:  # noqa: BLE001  # whatever the program does
+        traceback.print_exc()
+        return f"the program failed with {type(error).__name__}: {error}"
+    return ""
+
+
+def _wait_for_threads() -> None:
+    """As the interpreter does at its exit: executors' threads, then all that are no daemons."""
+    _python_exit()
+    for thread in enumerate():
+        if thread is not current_thread() and not thread.daemon:
+            thread.join()

@@ -1,0 +1,41 @@
+"""A session is made when its id is not in the table yet.
+
+Two requests of a new session may both find it missing. Both make one; the second assignment
+replaces the first, and what the first request stored in its session is gone. Each dictionary
+operation is atomic, the pair is not. Mended: the check and the assignment under one lock.
+"""
+
+import threading
+
+
+class Store:
+    def __init__(self):
+        self.sessions = {}
+        self.lock = threading.Lock()
+
+    def get(self, key):
+        if key not in self.sessions:
+            self.sessions[key] = {}
+        return self.sessions[key]
+
+    def get_locked(self, key):
+        with self.lock:
+            if key not in self.sessions:
+                self.sessions[key] = {}
+            return self.sessions[key]
+
+
+def both(function):
+    threads = [threading.Thread(target=function, args=("s1",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def racy():
+    both(Store().get)
+
+
+def mended():
+    both(Store().get_locked)
