@@ -234,7 +234,7 @@ class SessionStore:
             session = self._sessions.pop(session_id, None)
             if session is None:
                 return False
-            session.closed = True
+            session.closed = True  # ftstress: benign(a get beside this may return either)
             if now - session.last_used >= self._ttl:
                 self._expired += 1
                 return False
@@ -262,7 +262,7 @@ class SessionStore:
         session = self._sessions[session_id] if session_id in self._sessions else None
         if session is not None:
             if now - session.last_used >= self._ttl:
-                session.closed = True
+                session.closed = True  # ftstress: benign(a get beside this may return either)
                 del self._sessions[session_id]
                 self._expired += 1
                 session = None

@@ -59,8 +59,19 @@ def unordered(access: Access, vector: Clock) -> bool:
 class Thread:
     """What one thread knows of all others."""
 
-    __slots__ = ("busy", "checks", "clock", "heard", "held", "name", "origin", "parent", "tid",
-                 "vector")  # fmt: skip
+    __slots__ = (
+        "accesses",
+        "busy",
+        "checks",
+        "clock",
+        "heard",
+        "held",
+        "name",
+        "origin",
+        "parent",
+        "tid",
+        "vector",
+    )
 
     def __init__(self, tid: int, name: str, vector: Clock, origin: Stack, parent: str) -> None:
         self.tid = tid
@@ -71,6 +82,7 @@ class Thread:
         self.parent = parent
         self.held: list[Any] = []
         self.busy = False
+        self.accesses = 0
         # The last synchronisation by which it heard of another thread: what, sent and received.
         self.heard: dict[int, tuple[str, Stack, Stack]] = {}
         # Unlocked reads that decide something, and how many locks were held.

@@ -21,6 +21,7 @@ test with one of them held, and hears nothing of what happens inside itself.
 
 import threading
 from _thread import allocate_lock, get_ident
+from collections import deque
 from types import GeneratorType
 from typing import Any, Final
 
@@ -64,6 +65,7 @@ class RaceDetector(Sink):
 
     def __init__(self) -> None:
         self._table = Table()
+        self._shadows = self._table.shadows
         self._locks = tuple(allocate_lock() for _ in range(_STRIPES))
         self._guard = allocate_lock()  # of what follows
         self._threads: dict[int, Thread] = {}  # by ident, while they run
@@ -71,13 +73,17 @@ class RaceDetector(Sink):
         self._all: list[Thread] = []
         self._found: dict[Any, Race] = {}
         self._rechecked: set[Place] = set()
-        self.accesses = 0  # counted without a lock: about right
 
     def races(self) -> list[Race]:
         """What has been found, in the order in which it was, double-checked reads left out."""
         with self._guard:
             found = list(self._found.values())
         return [race for race in found if not self._is_double_check(race)]
+
+    @property
+    def accesses(self) -> int:
+        """How many accesses have been told."""
+        return sum(thread.accesses for thread in list(self._all))
 
     def threads(self) -> int:
         """How many threads have been seen."""
@@ -222,19 +228,25 @@ class RaceDetector(Sink):
     # Accesses.
 
     def access(self, kind: int, target: Any, field: Any, site: Place) -> None:
-        me = self._here()
+        try:
+            me = self._threads[get_ident()]
+        except KeyError:
+            me = self._here()
         if me.busy:
             return
         me.busy = True
         try:
-            self.accesses += 1
-            shadow = self._table.of(target)
+            me.accesses += 1
+            try:
+                shadow = self._shadows[id(target)]
+            except KeyError:
+                shadow = self._table.of(target)
             if site.space == ITEM:
                 self._item(me, shadow, kind, target, field, site)
             else:
-                if field in shadow.names:
+                try:
                     variable = shadow.names[field]
-                else:
+                except KeyError:
                     variable = shadow.names.setdefault(field, Variable())
                 self._variable(me, variable, kind, target, field, site)
         finally:
@@ -243,34 +255,46 @@ class RaceDetector(Sink):
     def _item(
         self, me: Thread, shadow: Shadow, kind: int, target: Any, key: Any, site: Place
     ) -> None:
-        if type(target) is GeneratorType:
-            variable = shadow.names.setdefault(_GENERATOR, Variable())
-            self._variable(me, variable, kind, target, _GENERATOR, site)
-            return
-        found = traits(type(target))
-        if found is None:
-            return
-        by_key = found.base in (dict, set)
-        if found.base.__name__ == "deque":
+        whole = shadow.whole
+        if whole is None:
+            if type(target) is GeneratorType:
+                variable = shadow.names.setdefault(_GENERATOR, Variable())
+                self._variable(me, variable, kind, target, _GENERATOR, site)
+                return
+            whole = self._begin_whole(shadow, target)
+        if whole.carries:
             # Documented as safe from both ends, so that an item carries a message.
             if kind == TAKE:
                 with self._lock_of(target):
                     self._hear(me, shadow, shadow.clock)
             elif kind == GROW:
                 self._send(me, shadow, target, "deque")
-        if key is not None and _is_plain(key):
-            if key in shadow.items:
+        if type(key) in _PLAIN or (type(key) is tuple and _is_plain(key)):
+            try:
                 variable = shadow.items[key]
-            else:
+            except KeyError:
                 variable = shadow.items.setdefault(key, Variable())
             self._variable(
                 me, variable, kind if kind in (READ, WRITE) else UPDATE, target, key, site
             )
-        whole = shadow.whole
-        if whole is None:
-            with self._lock_of(target):
-                whole = shadow.whole = shadow.whole or Whole()
-        self._whole(me, whole, GROW if kind == UPDATE else kind, by_key, target, site)
+        if kind == UPDATE:
+            kind = GROW
+        elif kind == SCAN and site.checks:
+            self._note_check(me, whole, site)
+        mine = whole.kinds[kind]
+        if mine is not None and me.tid in mine and mine[me.tid].clock == me.clock:
+            return  # the same epoch: others' accesses since have looked at that one
+        self._whole(me, whole, kind, target, site)
+
+    def _begin_whole(self, shadow: Shadow, target: Any) -> Whole:
+        found = traits(type(target))
+        base = object if found is None else found.base
+        conflicts = _BY_KEY if base in (dict, set) else _ORDERED
+        with self._lock_of(target):
+            whole = shadow.whole
+            if whole is None:
+                whole = shadow.whole = Whole(conflicts, base is deque)
+        return whole
 
     def _remember(self, me: Thread, kind: int, site: Place) -> Access:
         return Access(me.tid, me.clock, kind, site, stack(), tuple(me.held), me.vector)
@@ -280,11 +304,19 @@ class RaceDetector(Sink):
     ) -> None:
         if kind == READ and site.checks:
             self._note_check(me, variable, site)
-        last = variable.read if kind == READ else variable.write
-        same_epoch = type(last) is Access and last.tid == me.tid and last.clock == me.clock
-        alone = kind == READ or (kind == WRITE and not variable.read and not variable.updates)
-        if same_epoch and alone:
-            return
+        write = variable.write
+        if write is not None and write.tid == me.tid and write.clock == me.clock:
+            # What races with a read in the epoch of an own write races with that write too.
+            if kind == READ:
+                return
+            read = variable.read
+            alone = read is None or (type(read) is Access and read.tid == me.tid)
+            if kind == WRITE and alone and not variable.updates:
+                return
+        elif kind == READ:
+            read = variable.read
+            if type(read) is Access and read.tid == me.tid and read.clock == me.clock:
+                return
         with self._lock_of(target):
             now = self._remember(me, kind, site)
             write = variable.write
@@ -326,19 +358,11 @@ class RaceDetector(Sink):
         else:
             read[now.tid] = now  # type: ignore[index]
 
-    def _whole(
-        self, me: Thread, whole: Whole, kind: int, by_key: bool, target: Any, site: Place
-    ) -> None:
-        if kind == SCAN and site.checks:
-            self._note_check(me, whole, site)
-        tid, clock, kinds = me.tid, me.clock, whole.kinds
-        mine = kinds[kind]
-        if mine is not None and tid in mine and mine[tid].clock == clock:
-            # Others' accesses in between have looked at this one.
-            return
+    def _whole(self, me: Thread, whole: Whole, kind: int, target: Any, site: Place) -> None:
+        kinds = whole.kinds
         with self._lock_of(target):
             now = self._remember(me, kind, site)
-            for other in (_BY_KEY if by_key else _ORDERED)[kind]:
+            for other in whole.conflicts[kind]:
                 seen = kinds[other]
                 if seen:
                     for access in seen.values():
@@ -348,7 +372,7 @@ class RaceDetector(Sink):
                 kinds[:] = [None] * len(kinds)  # whoever is ordered after this is after those
             if kinds[kind] is None:
                 kinds[kind] = {}
-            kinds[kind][tid] = now  # type: ignore[index]
+            kinds[kind][me.tid] = now  # type: ignore[index]
 
     # Findings.
 

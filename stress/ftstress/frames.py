@@ -18,7 +18,7 @@ import ftlocks
 Stack = tuple[tuple[CodeType, int], ...]
 
 # Frames kept: enough to see who called whom, few enough to be kept for each access.
-LIMIT: Final = 12
+LIMIT: Final = 8
 _OWN: Final = str(Path(__file__).parent) + "/"
 _MACHINERY: Final = (
     _OWN,
@@ -36,18 +36,12 @@ def is_machinery(filename: str) -> bool:
     return filename.startswith(_MACHINERY)
 
 
-def caller() -> FrameType:
-    """The innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
-        frame = frame.f_back
-    return frame
-
-
 def stack() -> Stack:
     """Who called into this package."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame = frame.f_back
     found = []
-    frame: FrameType | None = caller()
     for _ in range(LIMIT):
         if frame is None:
             break

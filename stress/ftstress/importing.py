@@ -130,10 +130,22 @@ def instrumented(
 
 
 def load_file(path: Path, name: str) -> Any:
-    """Import a file, rewritten, as a new module of the given name that no one else can import."""
+    """Import a file, rewritten, as a new module of the given name.
+
+    ``sys.modules`` has it under that name only while it is executed, where what looks up a class's
+    module finds it.
+    """
     loader = _Loader(name, str(path))
     spec = importlib.machinery.ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
     return module

@@ -36,11 +36,18 @@ class Variable:
 
 
 class Whole:
-    """A container as a whole: for each kind of access, the last one of each thread."""
+    """A container as a whole: for each kind of access, the last one of each thread.
 
-    __slots__ = ("kinds",)
+    Args:
+        conflicts: for each kind, with which others it does not commute.
+        carries: whether an item that is taken brings a message of who added it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("carries", "conflicts", "kinds")
+
+    def __init__(self, conflicts: dict[int, tuple[int, ...]], carries: bool) -> None:
+        self.conflicts = conflicts
+        self.carries = carries
         self.kinds: list[dict[int, Access] | None] = [None] * (RESHAPE + 1)
 
 
@@ -78,19 +85,19 @@ class Table:
     """The shadows of all objects."""
 
     def __init__(self) -> None:
-        self._shadows: dict[int, Shadow] = {}
+        self.shadows: dict[int, Shadow] = {}
         self._kept: dict[int, Shadow] = {}
         self._sweep_at = _SWEEP_FROM
         self._lock = allocate_lock()
 
     def __len__(self) -> int:
-        return len(self._shadows)
+        return len(self.shadows)
 
     def of(self, target: Any) -> Shadow:
         """The object's shadow, made when there is none."""
         key = id(target)
         try:
-            return self._shadows[key]
+            return self.shadows[key]
         except KeyError:
             return self._add(key, target)
 
@@ -99,12 +106,12 @@ class Table:
         try:
             reference = _Reference(target, _gone)
             reference.key = key
-            reference.table = self._shadows
+            reference.table = self.shadows
             made.reference = reference
         except TypeError:
             made.kept = target
         with self._lock:
-            found = self._shadows.setdefault(key, made)
+            found = self.shadows.setdefault(key, made)
             if found is made and made.reference is None:
                 self._kept[key] = made
         if len(self._kept) > self._sweep_at:
@@ -119,7 +126,7 @@ class Table:
             for key, shadow in list(self._kept.items()):
                 if sys.getrefcount(shadow.kept) < _OWN_REFERENCES:
                     ending.append(shadow)
-                    del self._kept[key], self._shadows[key]
+                    del self._kept[key], self.shadows[key]
             self._sweep_at = max(_SWEEP_FROM, 2 * len(self._kept))
         # Here, without the lock, what nobody else referred to comes to its end.
         ending.clear()
