@@ -35,7 +35,7 @@ from ftbridge.cli.lock_options import lock_options
 from ftbridge.cli.lock_profile import DEFAULT_FILE, profiled_locks, read_file
 from ftbridge.cli.metrics import exposed, read_metrics
 from ftbridge.cli.options import wire_options
-from ftbridge.cli.signals import serve_until_signal
+from ftbridge.cli.signals import hearing, serve_until_signal
 from ftbridge.cli.terminal import fail
 from ftbridge.guard import GilEnabledError, GilGuard
 from ftbridge.metrics import CallMeter
@@ -227,7 +227,11 @@ def serve(
             )
         port = server.start()
     bound = reachable(listen, port)
-    with _written(port_file, port), contextlib.ExitStack() as until_the_end:
+    with (
+        hearing() as inbox,
+        _written(port_file, port),
+        contextlib.ExitStack() as until_the_end,
+    ):
         try:
             scraped = until_the_end.enter_context(exposed(server, meter, metrics))
             _announce(server, guard, adapter_class, listen, port, options, transport)
@@ -241,7 +245,7 @@ def serve(
         except BaseException:
             server.stop(0.0)
             raise
-        serve_until_signal(server, grace=grace)
+        serve_until_signal(server, grace=grace, inbox=inbox)
 
 
 def _load(spec: str) -> type[BaseAdapter]:

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Final, Protocol
 
@@ -37,14 +37,14 @@ class Stoppable(Protocol):
         """Blocks until stopped; called again with 0 when the user is out of patience."""
 
 
-def serve_until_signal(server: Stoppable, *, grace: float) -> None:
+def serve_until_signal(server: Stoppable, *, grace: float, inbox: Inbox | None = None) -> None:
     """Wait for SIGTERM, SIGINT or SIGHUP, then stop: drain first, cancel on a second signal.
 
-    `grace` in seconds.  Must run on the main thread.  Should a tool not end even then, a third
-    signal, or three seconds, end the process as it is, with exit status 1.
+    `grace` in seconds; `inbox` of a `hearing()` around this.  Must run on the main thread.  Should
+    a tool not end even then, a third signal, or three seconds, end the process as it is, with exit
+    status 1.
     """
-    inbox: Inbox = queue.SimpleQueue()
-    with _signals_into(inbox):
+    with hearing() if inbox is None else nullcontext(inbox) as inbox:
         first = _wait(server, inbox)
         note(f"{_name(first)}: finishing running calls, up to {grace:g} s; once more cancels them.")
         _stop_beside(server, grace, inbox)
@@ -96,7 +96,14 @@ def _stop_beside(server: Stoppable, grace: float, inbox: Inbox) -> None:
 
 
 @contextmanager
-def _signals_into(inbox: Inbox) -> Iterator[None]:
+def hearing() -> Iterator[Inbox]:
+    """Have the signals put into the inbox instead of ending the process.
+
+    From before anybody is told that the server is there: what it leaves behind for as long as it
+    serves is cleared away only if a signal does not end it in between.
+    """
+    inbox: Inbox = queue.SimpleQueue()
+
     def handle(number: int, _frame: FrameType | None) -> None:
         inbox.put(number)
 
@@ -107,7 +114,7 @@ def _signals_into(inbox: Inbox) -> Iterator[None]:
             continue
         before[number] = signal.signal(number, handle)
     try:
-        yield
+        yield inbox
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

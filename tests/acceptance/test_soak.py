@@ -11,7 +11,7 @@ from acceptance.process import ROOT
 from tools.bench_lib import soak
 from tools.bench_lib.soak_load import MIX
 
-CALLS = 3000
+CALLS = 2000
 
 
 @pytest.fixture(scope="module")
