@@ -13,6 +13,9 @@ from typing import Final
 # Command -> module and one-line help.
 _COMMANDS: Final = {
     "run": ("ftstress.run_command", "run a program and report its races"),
+    "explore": ("ftstress.schedule_commands", "run a test under many schedules of its threads"),
+    "replay": ("ftstress.schedule_commands", "run a test again under a saved schedule"),
+    "explain": ("ftstress.schedule_commands", "show a saved schedule as a table"),
 }
 
 

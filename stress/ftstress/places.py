@@ -1,0 +1,285 @@
+"""Where a schedule can change: places in the code under test, and which of them matter.
+
+A place is named by file, function, line within the function and operation, never by an offset in
+byte code or a line of the file: a saved schedule is to survive an edit elsewhere in the file and
+another patch version of the interpreter. A line that touches nothing but local variables is no
+place at all, since no other thread could tell whether a switch happened before or after it. Must
+never import the scheduler.
+"""
+
+import dis
+import linecache
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Final, Literal, NamedTuple
+
+type Granularity = Literal["line", "operation"]
+
+# What a place without a line in the code under test has for an offset: a thread of the standard
+# library's own, such as a worker of an executor that waits for work.
+NO_LINE: Final = -1
+
+# Instructions that read or write what other threads may share, with their name in a place.
+_SHARED: Final = {
+    "LOAD_ATTR": "load",
+    "STORE_ATTR": "store",
+    "DELETE_ATTR": "delete",
+    "LOAD_GLOBAL": "load",
+    "STORE_GLOBAL": "store",
+    "LOAD_DEREF": "load",
+    "STORE_DEREF": "store",
+    "BINARY_SUBSCR": "item",
+    "STORE_SUBSCR": "store item",
+    "DELETE_SUBSCR": "delete item",
+    "BINARY_SLICE": "slice",
+    "STORE_SLICE": "store slice",
+    "CONTAINS_OP": "contains",
+    "FOR_ITER": "next",
+    "CALL": "call",
+    "CALL_KW": "call",
+    "CALL_FUNCTION_EX": "call",
+}
+_NAMED: Final = frozenset({"LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_GLOBAL", "STORE_GLOBAL"})
+# Instructions that certainly touch only the frame. Whatever is not listed counts as shared.
+_LOCAL: Final = frozenset(
+    {
+        *(
+            "CACHE",
+            "COPY",
+            "COPY_FREE_VARS",
+            "END_FOR",
+            "EXTENDED_ARG",
+            "MAKE_CELL",
+            "NOP",
+            "RESUME",
+        ),
+        *("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_ASSERTION_ERROR", "LOAD_COMMON_CONSTANT"),
+        *("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "JUMP_FORWARD", "NOT_TAKEN"),
+        *("POP_JUMP_IF_FALSE", "POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE", "POP_JUMP_IF_TRUE"),
+        *("POP_EXCEPT", "POP_ITER", "POP_TOP", "PUSH_EXC_INFO", "PUSH_NULL", "SWAP"),
+        *("RETURN_CONST", "RETURN_GENERATOR", "RETURN_VALUE", "RAISE_VARARGS", "RERAISE"),
+        *("BUILD_LIST", "BUILD_MAP", "BUILD_SET", "BUILD_SLICE", "BUILD_STRING", "BUILD_TUPLE"),
+        *("IS_OP", "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "UNARY_NOT"),
+    }
+)
+
+
+class Place(NamedTuple):
+    """One point of a program, as a saved schedule names it.
+
+    Args:
+        file: last component of the file's name, or a module's name where `offset` is `NO_LINE`.
+        function: qualified name.
+        offset: lines from the function's first one, from 0.
+        operation: "" for the beginning of the line; "store n", "Lock.acquire", "Queue.get".
+    """
+
+    file: str
+    function: str
+    offset: int
+    operation: str
+
+    def __str__(self) -> str:
+        at = self.file if self.offset == NO_LINE else f"{self.file} {self.function}+{self.offset}"
+        return f"{at} ({self.operation})" if self.operation else at
+
+
+class Site(NamedTuple):
+    """A place as it is in the source at hand; line 0 where there is none."""
+
+    place: Place
+    filename: str
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The source line, without what surrounds it."""
+        return linecache.getline(self.filename, self.line).strip() if self.line else ""
+
+
+class CodeMap:
+    """The places of a set of code objects."""
+
+    def __init__(self, codes: Iterable[types.CodeType], granularity: Granularity) -> None:
+        self.codes: dict[int, types.CodeType] = {id(code): code for code in codes}
+        self.granularity = granularity
+        self._sites: dict[tuple[int, int, str], Site] = {}
+        self._rebound = set(_rebound(self.codes.values()))
+        # Per code object that was run: lines that are places, and operations by instruction.
+        self._read_codes: dict[int, tuple[frozenset[int], dict[int, tuple[int, str]]]] = {}
+
+    def line(self, code: types.CodeType, line: int) -> Site | None:
+        """The place at the beginning of a line; None where it touches only local variables."""
+        return self.site(code, line, "") if line in self._reading(code)[0] else None
+
+    def operation(self, code: types.CodeType, offset: int) -> Site | None:
+        """The place at an instruction; None where it is none."""
+        try:
+            line, name = self._reading(code)[1][offset]
+        except KeyError:
+            return None
+        return self.site(code, line, name)
+
+    def site(self, code: types.CodeType, line: int, operation: str) -> Site:
+        """The one `Site` for these."""
+        key = (id(code), line, operation)
+        try:
+            return self._sites[key]
+        except KeyError:
+            place = Place(
+                PurePath(code.co_filename).name,
+                code.co_qualname,
+                line - code.co_firstlineno,
+                operation,
+            )
+            made = self._sites[key] = Site(place, code.co_filename, line)
+            return made
+
+    def calling(self, frame: types.FrameType | None, operation: str) -> Site:
+        """The nearest line of the code under test that led to `frame`.
+
+        `operation` gives way to the function of the standard library's that was called there:
+        what a user knows is ``Queue.get``, not the lock inside.
+        """
+        package = __name__.partition(".")[0]
+        called: types.CodeType | None = None
+        module = ""
+        while frame is not None:
+            code = frame.f_code
+            if id(code) in self.codes:
+                if called is not None:
+                    operation = called.co_qualname
+                return self.site(code, frame.f_lineno, operation)
+            name = str(frame.f_globals["__name__"]) if "__name__" in frame.f_globals else "?"
+            if name.partition(".")[0] != package and code.co_name not in _THREAD_FRAMES:
+                called, module = code, name
+            frame = frame.f_back
+        function = called.co_qualname if called is not None else ""
+        return Site(Place(module or "interpreter", function, NO_LINE, operation), "", 0)
+
+    def _reading(self, code: types.CodeType) -> tuple[frozenset[int], dict[int, tuple[int, str]]]:
+        try:
+            return self._read_codes[id(code)]
+        except KeyError:
+            made = self._read_codes[id(code)] = self._read(code)
+            return made
+
+    def _read(self, code: types.CodeType) -> tuple[frozenset[int], dict[int, tuple[int, str]]]:
+        lines: set[int] = set()
+        operations: dict[int, tuple[int, str]] = {}
+        line, fresh = code.co_firstlineno, True
+        for instruction in dis.get_instructions(code):
+            number = instruction.line_number
+            if number is not None and (instruction.starts_line or number != line):
+                # The first operation of a line is the beginning of the line.
+                line, fresh = number, True
+            name = instruction.opname
+            if not self._touches_shared(instruction):
+                continue
+            lines.add(line)
+            if name in _SHARED and not _binds_method(instruction):
+                if not fresh:
+                    label = _SHARED[name]
+                    if name in _NAMED or name.endswith("_DEREF"):
+                        label = f"{label} {instruction.argval}"
+                    operations[instruction.offset] = (line, label)
+                fresh = False
+        return frozenset(lines), operations if self.granularity == "operation" else {}
+
+    def _touches_shared(self, instruction: dis.Instruction) -> bool:
+        name = instruction.opname
+        if name in _LOCAL or "_FAST" in name:
+            return False
+        if name == "LOAD_GLOBAL" or name.endswith("_DEREF"):
+            return instruction.argval in self._rebound
+        return True
+
+
+# Functions between a thread's start and what it runs, which name nothing.
+_THREAD_FRAMES: Final = frozenset({"_bootstrap", "_bootstrap_inner", "run"})
+
+
+def _binds_method(instruction: dis.Instruction) -> bool:
+    """A method looked up only to be called: the call is what happens."""
+    return instruction.opname == "LOAD_ATTR" and bool((instruction.arg or 0) & 1)
+
+
+# A code object's instructions are at even offsets.
+_REBINDING: Final = frozenset(
+    dis.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF")
+)
+
+
+def _rebound(codes: Iterable[types.CodeType]) -> Iterator[str]:
+    """Globals and closure variables that are assigned again once they are there."""
+    once: set[str] = set()
+    for code in codes:
+        if _REBINDING.isdisjoint(code.co_code[::2]):
+            continue
+        for instruction in dis.get_instructions(code):
+            name = instruction.argval
+            if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                yield name
+            elif instruction.opname in ("STORE_DEREF", "DELETE_DEREF"):
+                if name in code.co_freevars or name in once:
+                    yield name
+                once.add(name)
+
+
+def codes_of(*targets: types.ModuleType | object) -> list[types.CodeType]:
+    """All code objects of functions: in modules (what is defined there), classes and functions."""
+    found: dict[int, types.CodeType] = {}
+    for target in targets:
+        if isinstance(target, types.ModuleType):
+            for value in list(vars(target).values()):
+                if getattr(value, "__module__", None) == target.__name__:
+                    _collect(value, found, set())
+        else:
+            _collect(target, found, set())
+    return list(found.values())
+
+
+def _collect(value: object, found: dict[int, types.CodeType], seen: set[int]) -> None:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, types.CodeType):
+        if value.co_filename.startswith("<"):
+            return  # made by dataclasses and their like: there is no source to show
+        found[id(value)] = value
+        for constant in value.co_consts:
+            if isinstance(constant, types.CodeType):
+                _collect(constant, found, seen)
+    elif isinstance(value, type):
+        for member in list(vars(value).values()):
+            _collect(member, found, seen)
+    elif isinstance(value, property):
+        for accessor in (value.fget, value.fset, value.fdel):
+            _collect(accessor, found, seen)
+    elif isinstance(value, staticmethod | classmethod | types.MethodType):
+        _collect(value.__func__, found, seen)
+    else:
+        if isinstance(value, types.FunctionType):
+            _collect(value.__code__, found, seen)
+        wrapped = getattr(value, "__wrapped__", None)  # functools.wraps, lru_cache, contextmanager
+        if wrapped is not None:
+            _collect(wrapped, found, seen)
+
+
+def modules_named(names: Iterable[str]) -> list[types.ModuleType]:
+    """Imported modules, by name or by ``package.*`` for a package with all that is loaded of it."""
+    modules = []
+    for name in names:
+        if name.endswith(".*"):
+            package = name.removesuffix(".*")
+            matching = [
+                n for n in sorted(sys.modules) if n == package or n.startswith(package + ".")
+            ]
+        else:
+            matching = [name] if name in sys.modules else []
+        if not matching:
+            raise ValueError(f"modules: {name!r} is not imported; import it before exploring")
+        modules += [sys.modules[match] for match in matching]
+    return modules

@@ -1,0 +1,202 @@
+"""``ftstress explore``, ``replay`` and ``explain``.
+
+Exit status of `explore`: 0 when no schedule failed, 1 when one did. Of `replay`: 0 when every run
+failed as saved, 1 when one did not. 2 for wrong usage and for what proves nothing.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import operator
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ftstress.control import UncontrolledError
+from ftstress.exploration import explore, load, replay
+from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
+from ftstress.strategies import (
+    NAMES,
+    PCT,
+    BoundedDFS,
+    NondeterminismError,
+    Strategy,
+    strategy_named,
+)
+from ftstress.tasks import task_name
+
+_PROGRESS_SECONDS: Final = 0.5
+_ERRORS: Final = (
+    *(OSError, ImportError, AttributeError, ValueError),
+    *(UncontrolledError, NondeterminismError, ReplayDivergedError, ScheduleFormatError),
+)
+
+
+def add_explore(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `explore`."""
+    parser.add_argument("target", help="the test: FILE.py:FUNCTION or MODULE:FUNCTION")
+    parser.add_argument("--strategy", choices=NAMES, default="pct")
+    parser.add_argument("--iterations", type=int, default=1000, help="schedules (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--depth", type=int, help="pct: of the bugs to look for (default: 3)")
+    parser.add_argument("--preemptions", type=int, help="dfs: at most so many (default: 2)")
+    parser.add_argument(
+        "--modules",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="switch in this module too, or in all of a package: 'app.*'; may be repeated",
+    )
+    parser.add_argument("--granularity", choices=("line", "operation"), default="operation")
+    parser.add_argument("--timeouts", choices=("idle", "any"), default="idle")
+    parser.add_argument("--max-steps", type=int, default=20_000, help="more are a livelock")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to save what fails")
+    parser.set_defaults(execute=_explore)
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `replay`."""
+    parser.add_argument("file", type=Path, help="a saved schedule")
+    parser.add_argument("--target", help="the test, where it is not the one that was saved")
+    parser.add_argument("--times", type=int, default=1)
+    parser.set_defaults(execute=_replay)
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `explain`."""
+    parser.add_argument("file", type=Path, help="a saved schedule")
+    parser.add_argument("--target", help="the test, where it is not the one that was saved")
+    parser.set_defaults(execute=_explain)
+
+
+def _explore(options: argparse.Namespace) -> int:
+    try:
+        strategy = _strategy(options)
+        test = find(options.target)
+        for name in options.modules:
+            importlib.import_module(name.removesuffix(".*"))
+        found = explore(
+            test,
+            strategy=strategy,
+            iterations=options.iterations,
+            modules=options.modules,
+            granularity=options.granularity,
+            timeouts=options.timeouts,
+            max_steps=options.max_steps,
+            raises=False,
+            save=options.output,
+            target=options.target,
+            progress=_Progress().show if sys.stderr.isatty() else None,
+        )
+    except _ERRORS as error:
+        return _refuse(error)
+    print(found)
+    if found.failure is None:
+        return 0
+    print()
+    print(found.failure)
+    if options.output is None:
+        print("--output FILE saves the schedule")
+    return 1
+
+
+def _strategy(options: argparse.Namespace) -> Strategy:
+    for option, owner in (("depth", "pct"), ("preemptions", "dfs")):
+        if getattr(options, option) is not None and options.strategy != owner:
+            raise ValueError(f"--{option} is for --strategy {owner}, not {options.strategy}")
+    if options.depth is not None:
+        return PCT(options.depth, options.seed)
+    if options.preemptions is not None:
+        return BoundedDFS(options.preemptions)
+    return strategy_named(options.strategy, options.seed)
+
+
+class _Progress:
+    """A line on the terminal, now and then."""
+
+    def __init__(self) -> None:
+        self._started = self._shown = time.perf_counter()
+
+    def show(self, runs: int) -> None:
+        now = time.perf_counter()
+        if now - self._shown >= _PROGRESS_SECONDS:
+            self._shown = now
+            speed = runs / (now - self._started)
+            print(f"\r{runs} schedules, {speed:.0f}/s ", end="", file=sys.stderr, flush=True)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    try:
+        schedule, test = _saved(options)
+        outcome = replay(options.file, test, times=options.times)
+    except _ERRORS as error:
+        return _refuse(error)
+    print(outcome.table)
+    print(f"{outcome.reproduced} of {outcome.times} runs failed as saved: {schedule.failure}")
+    return 0 if outcome.is_same else 1
+
+
+def _explain(options: argparse.Namespace) -> int:
+    try:
+        schedule, test = _saved(options)
+    except _ERRORS as error:
+        return _refuse(error)
+    print(f"{schedule.target}: {schedule.failure}")
+    print(f"found by {schedule.strategy} with {schedule.found_with}")
+    print("switches, besides those where a thread cannot go on:")
+    for decision in schedule.decisions:
+        print(f"  {decision.moment}: {task_name(decision.then)} goes on. {decision.text}".rstrip())
+    if not schedule.decisions:
+        print("  none: it fails when nobody interferes")
+    try:
+        print(replay(options.file, test).table)
+    except _ERRORS as error:
+        return _refuse(error)
+    return 0
+
+
+def _saved(options: argparse.Namespace) -> tuple[Schedule, Callable[[], object]]:
+    schedule = load(options.file)
+    test = find(options.target or schedule.target)
+    for name in schedule.settings.modules:
+        importlib.import_module(name.removesuffix(".*"))
+    return schedule, test
+
+
+def find(target: str) -> Callable[[], object]:
+    """The function that ``FILE.py:NAME`` or ``MODULE:NAME`` means.
+
+    Raises ValueError for anything else, besides what importing it raises.
+    """
+    where, colon, name = target.rpartition(":")
+    if not colon or not name:
+        raise ValueError(f"{target!r} names no test: write FILE.py:FUNCTION or MODULE:FUNCTION")
+    module: Any
+    if where.endswith(".py"):
+        path = Path(where).resolve()
+        if not path.is_file():
+            raise ValueError(f"there is no file {where!r}")
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))  # as when the file is run
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    else:
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        module = importlib.import_module(where)
+    found = operator.attrgetter(name)(module)
+    if not callable(found):
+        raise ValueError(f"{target!r} is no function: {found!r}")  # noqa: TRY004  # usage
+    test: Callable[[], object] = found
+    return test
+
+
+def _refuse(error: BaseException) -> int:
+    print(f"ftstress: {error}", file=sys.stderr)
+    return 2
