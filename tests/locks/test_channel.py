@@ -51,7 +51,7 @@ class Deaf(Channel):
 def test_closing_ends_every_wait(kind):
     empty, full = kind(1), kind(1)
     full.put("kept")
-    seconds = 20 if kind is Channel else 0.05
+    seconds = 20 if kind is Channel else 0.5  # long enough to be seen waiting on a busy machine
     expected = ClosedError if kind is Channel else AcquireTimeoutError
 
     def get():
