@@ -77,7 +77,6 @@ class Run:
         self.titles: dict[TaskId, str] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.excused = excused
-        self._by_ident: dict[int, Task] = {}
         self._running: Task | None = None
         self._streak = 0
         self._over = False
@@ -131,9 +130,8 @@ class Run:
         self._over = True
         frames = sys._current_frames()
         where = ""
-        for ident, known in list(self._by_ident.items()):
-            if known is task and ident in frames:
-                where = "".join(traceback.format_stack(frames[ident])[-4:])
+        if task.ident in frames:
+            where = "".join(traceback.format_stack(frames[task.ident])[-4:])
         return UncontrolledError(
             f"thread {task.name} ({task.title}) has not come to a place for "
             f"{self.STALL_SECONDS:g} s: it computes for long, or blocks in something that is not "
@@ -147,6 +145,7 @@ class Run:
         last = self._running
         for task in sorted(self.tasks.values(), key=lambda task: (task is not last, task.id)):
             if task is not last and not task.is_done:
+                self._running = task
                 task.gate.release()
             task.ended.acquire(True, _UNWIND_SECONDS)
 
@@ -177,7 +176,7 @@ class Run:
 
     def enter(self, task: Task) -> None:
         """The calling thread is `task` from now on."""
-        self._by_ident[get_ident()] = task
+        task.ident = get_ident()
 
     def park(self, task: Task) -> None:
         """Sleep until chosen for the first time."""
@@ -195,7 +194,6 @@ class Run:
         except Aborted:
             pass
         finally:
-            self._by_ident.pop(get_ident(), None)
             task.ended.release()
 
     def fail_with(self, task: Task, error: BaseException) -> None:
@@ -380,11 +378,9 @@ def me() -> Task | None:
     run = _run
     if run is None:
         return None
-    try:
-        task = run._by_ident[get_ident()]
-    except KeyError:
-        return None
-    return None if task.inside else task
+    # Only the one that has the baton can be asking: no table of threads, which they would share.
+    task = run._running
+    return None if task is None or task.inside or task.ident != get_ident() else task
 
 
 def run() -> Run:
@@ -431,7 +427,9 @@ def block(
 def unwinds() -> bool:
     """Whether the calling thread's run is over, so that its locks are in no particular state."""
     current = _run
-    return current is not None and current._over and get_ident() in current._by_ident
+    if current is None or not current._over or current._running is None:
+        return False
+    return current._running.ident == get_ident()
 
 
 def here() -> str:

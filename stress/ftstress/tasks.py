@@ -62,6 +62,7 @@ class Task:
         "ended",
         "gate",
         "id",
+        "ident",
         "inside",
         "is_done",
         "site",
@@ -79,6 +80,7 @@ class Task:
         self.visits: dict[object, int] = {}
         self.wait: Wait | None = None
         self.is_done = False
+        self.ident = 0  # the thread's, once it runs
         self.inside = False  # in the scheduler: a finalizer that runs there is no step
         self.aborts = 0
         self.gate = closed_gate()

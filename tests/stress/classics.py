@@ -418,6 +418,189 @@ def stop_flag_mended() -> None:
     together(worker, stopped.set)
 
 
+class Lazy:
+    """Makes its value on first use."""
+
+    def __init__(self) -> None:
+        self.value: object = None
+        self.lock = Lock()
+        self.seen: list[object] = []
+
+    def get(self) -> None:
+        if self.value is None:
+            self.value = object()
+        self.seen.append(self.value)
+
+    def get_locked(self) -> None:
+        with self.lock:
+            self.get()
+
+
+def made_twice() -> None:
+    lazy = Lazy()
+    together(lazy.get, lazy.get)
+    assert lazy.seen[0] is lazy.seen[1]
+
+
+def made_twice_mended() -> None:
+    lazy = Lazy()
+    together(lazy.get_locked, lazy.get_locked)
+    assert lazy.seen[0] is lazy.seen[1]
+
+
+class Cache:
+    """Computes what it does not have."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self.lock = Lock()
+        self.computed: list[str] = []
+
+    def get(self, key: str) -> int:
+        if key not in self.values:
+            self.computed.append(key)
+            self.values[key] = len(key)
+        return self.values[key]
+
+    def get_locked(self, key: str) -> int:
+        with self.lock:
+            return self.get(key)
+
+
+def computed_twice() -> None:
+    cache = Cache()
+    together(lambda: cache.get("key"), lambda: cache.get("key"))
+    assert cache.computed == ["key"]
+
+
+def computed_twice_mended() -> None:
+    cache = Cache()
+    together(lambda: cache.get_locked("key"), lambda: cache.get_locked("key"))
+    assert cache.computed == ["key"]
+
+
+def pop_of_empty() -> None:
+    stack = [1]
+
+    def take() -> None:
+        if stack:
+            stack.pop()
+
+    together(take, take)
+
+
+def pop_of_empty_mended() -> None:
+    stack = [1]
+
+    def take() -> None:
+        try:
+            stack.pop()
+        except IndexError:
+            pass
+
+    together(take, take)
+
+
+def iterate_and_add() -> None:
+    names = {"a": 1, "b": 2}
+
+    def total() -> None:
+        sum_ = 0
+        for name in names:
+            sum_ += names[name]
+
+    def add() -> None:
+        names["c"] = 3
+
+    together(total, add)
+
+
+def iterate_and_add_mended() -> None:
+    names = {"a": 1, "b": 2}
+
+    def total() -> None:
+        sum_ = 0
+        for name in list(names):
+            sum_ += names[name]
+
+    def add() -> None:
+        names["c"] = 3
+
+    together(total, add)
+
+
+def philosophers() -> None:
+    forks = [Lock() for _ in range(3)]
+    together(*[lambda at=at: _move(forks[at], forks[(at + 1) % 3]) for at in range(3)])
+
+
+def philosophers_mended() -> None:
+    forks = [Lock() for _ in range(3)]
+    pairs = ((0, 1), (1, 2), (0, 2))  # always the lower one first
+    together(*[lambda a=a, b=b: _move(forks[a], forks[b]) for a, b in pairs])
+
+
+class Box:
+    """A value, and a flag that says that it is there."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.value = 0
+
+    def publish_early(self) -> None:
+        self.ready = True
+        self.value = 42
+
+    def publish(self) -> None:
+        self.value = 42
+        self.ready = True
+
+    def read(self) -> None:
+        if self.ready:
+            assert self.value == 42
+
+
+def published_early() -> None:
+    box = Box()
+    together(box.publish_early, box.read)
+
+
+def published_early_mended() -> None:
+    box = Box()
+    together(box.publish, box.read)
+
+
+class Bank:
+    """Two accounts whose sum never changes, if nobody looks in between."""
+
+    def __init__(self) -> None:
+        self.mine = 100
+        self.yours = 0
+        self.lock = Lock()
+
+    def transfer(self) -> None:
+        with self.lock:
+            self.mine -= 30
+            self.yours += 30
+
+    def audit(self) -> None:
+        assert self.mine + self.yours == 100
+
+    def audit_locked(self) -> None:
+        with self.lock:
+            self.audit()
+
+
+def torn_read() -> None:
+    bank = Bank()
+    together(bank.transfer, bank.audit)
+
+
+def torn_read_mended() -> None:
+    bank = Bank()
+    together(bank.transfer, bank.audit_locked)
+
+
 # The bug, its twin, and the kind of failure.
 CLASSICS: Final[tuple[tuple[Callable[[], None], Callable[[], None], str], ...]] = (
     (lost_update, lost_update_mended, "AssertionError"),
@@ -433,4 +616,11 @@ CLASSICS: Final[tuple[tuple[Callable[[], None], Callable[[], None], str], ...]] 
     (empty_then_get, empty_then_get_mended, "deadlock"),
     (set_result_twice, set_result_twice_mended, "InvalidStateError"),
     (stop_flag, stop_flag_mended, "livelock"),
+    (made_twice, made_twice_mended, "AssertionError"),
+    (computed_twice, computed_twice_mended, "AssertionError"),
+    (pop_of_empty, pop_of_empty_mended, "IndexError"),
+    (iterate_and_add, iterate_and_add_mended, "RuntimeError"),
+    (philosophers, philosophers_mended, "deadlock"),
+    (published_early, published_early_mended, "AssertionError"),
+    (torn_read, torn_read_mended, "AssertionError"),
 )

@@ -15,9 +15,16 @@ from stress import classics
 
 ROOT = Path(__file__).resolve().parents[2]
 # Schedules within which each bug is found, and in which its mended twin is silent.
-BUDGET = 80
+BUDGET = 30  # of PCT with depth 3 and seed 0
+LARGER_BUDGETS = {"buffer_if": 80, "buffer_if_mended": 80, "philosophers": 100}
 STEPS = 1_000
 REPLAYS = 50
+
+
+def budget(test):
+    name = test.__name__
+    return LARGER_BUDGETS[name] if name in LARGER_BUDGETS else BUDGET
+
 
 _saved: dict[str, str] = {}
 
@@ -25,7 +32,7 @@ _saved: dict[str, str] = {}
 def schedule_of(bug) -> str:
     """The text of a failing schedule, found once for all tests of this file."""
     if bug.__name__ not in _saved:
-        found = explore(bug, iterations=BUDGET, max_steps=STEPS, raises=False)
+        found = explore(bug, iterations=budget(bug), max_steps=STEPS, raises=False)
         assert found.failure is not None, found
         _saved[bug.__name__] = found.failure.schedule.to_json()
     return _saved[bug.__name__]
@@ -42,8 +49,8 @@ def test_a_classic_bug_is_found_and_replayed_every_time(bug, kind):
 
 @pytest.mark.parametrize("twin", [twin for _, twin, _ in CLASSICS])
 def test_a_mended_twin_is_silent_under_the_same_budget(twin):
-    found = explore(twin, iterations=BUDGET, max_steps=STEPS)
-    assert found.runs == BUDGET
+    found = explore(twin, iterations=budget(twin), max_steps=STEPS)
+    assert found.runs == budget(twin)
     assert found.failure is None
 
 
@@ -93,13 +100,13 @@ def test_the_same_seed_finds_the_same_schedule():
     assert len(texts) == 1
 
 
-def test_a_schedule_survives_an_edit_elsewhere_in_the_file(tmp_path, monkeypatch):
-    text = schedule_of(classics.check_then_act)
+def test_every_schedule_survives_edits_elsewhere_in_the_file(tmp_path, monkeypatch):
     source = Path(classics.__file__).read_text()
-    edited = source.replace("class Account:", "UNRELATED = 1\n\n\nclass Account:")
-    assert edited != source
+    edited = source.replace("\n\nclass ", "\n\nUNRELATED = [\n    1,\n]\n\n\nclass ")
+    assert edited.count("UNRELATED") > 5
     moved = load_module(tmp_path / "classics.py", edited, monkeypatch)
-    assert replay(text, moved.check_then_act).is_same
+    for bug, _, _ in CLASSICS:
+        assert replay(schedule_of(bug), getattr(moved, bug.__name__)).is_same, bug
 
 
 def test_a_schedule_that_does_not_fit_says_which_switch_never_came(tmp_path, monkeypatch):
