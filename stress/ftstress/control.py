@@ -12,7 +12,7 @@ a thread that a model stands for: the originals are taken from `_thread` at impo
 import sys
 import threading
 import traceback
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -92,8 +92,6 @@ class Run:
             Exception: the strategy, or this module, raised it.
         """
         global _run
-        if not _busy.acquire(False):
-            raise RuntimeError("another schedule is being explored in this process; wait for it")
         try:
             _run = self
             main = Task(MAIN, getattr(test, "__name__", "test"), False)
@@ -109,7 +107,6 @@ class Run:
             self._unwind()
         finally:
             _run = None
-            _busy.release()
         if self.error is not None:
             raise self.error
 
@@ -369,7 +366,6 @@ class Run:
         raise Aborted
 
 
-_busy: Final = allocate_lock()
 _run: Run | None = None
 
 

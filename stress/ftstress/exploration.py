@@ -7,6 +7,7 @@ import gc
 import random
 import sys
 import types
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from ftstress.tracer import Tracer
 
 # Runs that making a failing schedule shorter may take.
 MINIMISING_RUNS: Final = 300
+
+_in_use: Final = allocate_lock()
 
 NOT_PROVED: Final = (
     "A pass means that none of these schedules failed. It says nothing about schedules that were "
@@ -140,13 +143,21 @@ class Laboratory:
 
     def __enter__(self) -> Self:
         """Begin to watch the code under test, and to model what it waits in."""
-        self._tracer.__enter__()
-        self._substitution.__enter__()
+        # What is put in the place of the originals is there for the whole process.
+        if not _in_use.acquire(False):
+            raise RuntimeError("another test is being explored in this process; wait for it")
+        try:
+            self._tracer.__enter__()
+            self._substitution.__enter__()
+        except BaseException:
+            _in_use.release()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._substitution.__exit__()
         self._tracer.__exit__()
+        _in_use.release()
 
     def run(self, chooser: Chooser) -> Run:
         """One run."""

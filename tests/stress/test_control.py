@@ -4,6 +4,8 @@ import threading
 import time
 from threading import Lock, Thread
 
+import pytest
+
 from ftstress import explore
 from stress import classics
 
@@ -121,4 +123,23 @@ def test_an_exploration_within_another_is_refused():
 
     failure = failure_of(test)
     assert failure.type == "RuntimeError"
-    assert "another schedule is being explored" in failure.message
+    assert "another test is being explored" in failure.message
+
+
+def test_two_explorations_at_once_do_not_leave_models_behind():
+    original = threading.Lock
+    refused = []
+
+    def second(runs):
+        def try_it():
+            with pytest.raises(RuntimeError, match="another test is being explored"):
+                explore(classics.abba, iterations=1)
+            refused.append(1)
+
+        thread = Thread(target=try_it)
+        thread.start()
+        thread.join()
+
+    explore(classics.lost_update_mended, iterations=2, progress=second)
+    assert len(refused) == 2
+    assert threading.Lock is original

@@ -1,7 +1,14 @@
 """The table of a run."""
 
+import pytest
+
 from ftstress import explore
 from stress import classics
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
 
 
 def table_of(test):
