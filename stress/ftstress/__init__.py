@@ -16,13 +16,13 @@ from ftstress.strategies import PCT, BoundedDFS, NondeterminismError, RandomWalk
 from ftstress.tasks import Failure
 
 __all__ = [
+    "PCT",
     "BarrierTimeoutError",
     "BoundedDFS",
     "Exploration",
     "Failure",
     "Instrumented",
     "NondeterminismError",
-    "PCT",
     "RandomWalk",
     "Replay",
     "ReplayDivergedError",
