@@ -34,7 +34,7 @@ FAR_SECONDS = 10.0
 
 _BURST = 64  # short calls run in a row before the sockets are looked at again
 _FLUSH_EVERY = 8  # of them: the peer takes the first answers while the next are worked out
-_SHARE_ABOVE = 2  # short calls that wait before a handler thread is woken to take some
+_SHARE_ABOVE = 6  # short calls that wait before a handler thread is woken to take some
 _JOIN_SECONDS = 0.5  # for a thread that runs a call when the reactor stops
 
 

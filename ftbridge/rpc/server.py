@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -232,7 +233,7 @@ class NativeServer:
         )
         self.streams = ElasticPool(limit=options.max_long_lived)
         cores = os.process_cpu_count() or 1
-        count = options.reactors or max(1, cores // _CORES_PER_REACTOR)
+        count = options.reactors or _reactors_for(cores)
         self._reactors = [
             Reactor(name=f"ftbridge-reactor-{n}", tick=self.tick, pool=self.pool, on_leave=on_leave)
             for n in range(count)
@@ -363,6 +364,16 @@ class NativeServer:
         floor = time.monotonic() + at_least
         while not condition() and time.monotonic() < max(floor, self._stop_due):
             self._stopped.wait(0.01)  # nothing sets it yet: a short, interruptible pause
+
+
+def _reactors_for(cores: int) -> int:
+    """Two where two cores can run them: what one connection's calls touch stays on one core.
+
+    With the GIL they would take turns.
+    """
+    if sys._is_gil_enabled():
+        return 1
+    return max(min(2, cores), cores // _CORES_PER_REACTOR)
 
 
 def _listen(address: Address) -> socket.socket:

@@ -228,7 +228,7 @@ def serve(**options: Any) -> Served:
     server = create_server(
         service.methods(),
         transport="native",
-        options=ServerOptions(**{"threads": 2, **options}),
+        options=ServerOptions(**{"threads": 2, "reactors": 1, **options}),
     )
     assert isinstance(server, NativeServer)
     port = server.start()

@@ -103,7 +103,7 @@ class Task:
         self.done.set()
 
 
-@pytest.mark.parametrize(("count", "helpers"), [(1, 0), (2, 0), (3, 1), (10, 1)])
+@pytest.mark.parametrize(("count", "helpers"), [(1, 0), (6, 0), (7, 1), (10, 1)])
 def test_a_handler_is_asked_to_help_where_several_short_calls_wait(count: int, helpers: int):
     pool = FakePool()
     reactor = Reactor(name="test-reactor", pool=cast("HandlerPool", pool))
