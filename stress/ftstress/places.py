@@ -41,7 +41,12 @@ _SHARED: Final = {
     "CALL_KW": "call",
     "CALL_FUNCTION_EX": "call",
 }
-_NAMED: Final = frozenset({"LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_GLOBAL", "STORE_GLOBAL"})
+_NAMED: Final = frozenset(
+    {
+        *("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_GLOBAL", "STORE_GLOBAL"),
+        *("LOAD_DEREF", "STORE_DEREF"),
+    }
+)
 # Instructions that certainly touch only the frame. Whatever is not listed counts as shared.
 _LOCAL: Final = frozenset(
     {
@@ -107,20 +112,20 @@ class CodeMap:
         self.granularity = granularity
         self._sites: dict[tuple[int, int, str], Site] = {}
         self._rebound = set(_rebound(self.codes.values()))
-        # Per code object that was run: lines that are places, and operations by instruction.
-        self._read_codes: dict[int, tuple[frozenset[int], dict[int, tuple[int, str]]]] = {}
+        # Per code object that was run: line and operation, by the offset of the instruction.
+        self._read_codes: dict[int, dict[int, tuple[int, str]]] = {}
 
-    def line(self, code: types.CodeType, line: int) -> Site | None:
-        """The place at the beginning of a line; None where it touches only local variables."""
-        return self.site(code, line, "") if line in self._reading(code)[0] else None
-
-    def operation(self, code: types.CodeType, offset: int) -> Site | None:
+    def at(self, code: types.CodeType, offset: int) -> Site | None:
         """The place at an instruction; None where it is none."""
         try:
-            line, name = self._reading(code)[1][offset]
+            places = self._read_codes[id(code)]
+        except KeyError:
+            places = self._read_codes[id(code)] = self._read(code)
+        try:
+            line, operation = places[offset]
         except KeyError:
             return None
-        return self.site(code, line, name)
+        return self.site(code, line, operation)
 
     def site(self, code: types.CodeType, line: int, operation: str) -> Site:
         """The one `Site` for these."""
@@ -159,34 +164,23 @@ class CodeMap:
         function = called.co_qualname if called is not None else ""
         return Site(Place(module or "interpreter", function, NO_LINE, operation), "", 0)
 
-    def _reading(self, code: types.CodeType) -> tuple[frozenset[int], dict[int, tuple[int, str]]]:
-        try:
-            return self._read_codes[id(code)]
-        except KeyError:
-            made = self._read_codes[id(code)] = self._read(code)
-            return made
-
-    def _read(self, code: types.CodeType) -> tuple[frozenset[int], dict[int, tuple[int, str]]]:
-        lines: set[int] = set()
-        operations: dict[int, tuple[int, str]] = {}
-        line, fresh = code.co_firstlineno, True
-        for instruction in dis.get_instructions(code):
-            number = instruction.line_number
-            if number is not None and (instruction.starts_line or number != line):
-                # The first operation of a line is the beginning of the line.
-                line, fresh = number, True
-            name = instruction.opname
-            if not self._touches_shared(instruction):
-                continue
-            lines.add(line)
-            if name in _SHARED and not _binds_method(instruction):
-                if not fresh:
-                    label = _SHARED[name]
-                    if name in _NAMED or name.endswith("_DEREF"):
-                        label = f"{label} {instruction.argval}"
-                    operations[instruction.offset] = (line, label)
-                fresh = False
-        return frozenset(lines), operations if self.granularity == "operation" else {}
+    def _read(self, code: types.CodeType) -> dict[int, tuple[int, str]]:
+        places: dict[int, tuple[int, str]] = {}
+        for line, instructions in _by_line(code):
+            touching = [
+                instruction
+                for instruction in instructions
+                if self._touches_shared(instruction) and not _binds_method(instruction)
+            ]
+            operations = [i for i in touching if i.opname in _SHARED]
+            # The first operation stands for the beginning of the line: nothing comes before it
+            # that anybody could notice.
+            for instruction in (operations or touching)[:1]:
+                places[instruction.offset] = (line, "")
+            if self.granularity == "operation":
+                for instruction in operations[1:]:
+                    places[instruction.offset] = (line, _operation(instruction))
+        return places
 
     def _touches_shared(self, instruction: dis.Instruction) -> bool:
         name = instruction.opname
@@ -199,6 +193,25 @@ class CodeMap:
 
 # Functions between a thread's start and what it runs, which name nothing.
 _THREAD_FRAMES: Final = frozenset({"_bootstrap", "_bootstrap_inner", "run"})
+
+
+def _by_line(code: types.CodeType) -> Iterator[tuple[int, list[dis.Instruction]]]:
+    """Stretches of instructions that belong to the same line."""
+    line, stretch = code.co_firstlineno, list[dis.Instruction]()
+    for instruction in dis.get_instructions(code):
+        number = instruction.line_number
+        if number is not None and (instruction.starts_line or number != line):
+            yield line, stretch
+            line, stretch = number, []
+        stretch.append(instruction)
+    yield line, stretch
+
+
+def _operation(instruction: dis.Instruction) -> str:
+    label = _SHARED[instruction.opname]
+    if instruction.opname in _NAMED:
+        return f"{label} {instruction.argval}"
+    return label
 
 
 def _binds_method(instruction: dis.Instruction) -> bool:

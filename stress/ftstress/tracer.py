@@ -1,7 +1,9 @@
 """Tells of every place that a thread comes to, through `sys.monitoring`.
 
-INSTRUCTION events, not `sys.settrace` with opcodes, which crashes free-threaded CPython 3.13. Only
-the chosen code objects are watched. Must never decide anything: whoever it calls may block.
+INSTRUCTION events, not `sys.settrace` with opcodes, which crashes free-threaded CPython 3.13, and
+not LINE events, of which the build with a GIL has none for a function of one line (3.13.5): a
+schedule would not fit both builds. Only the chosen code objects are watched. Must never decide
+anything: whoever it calls may block.
 """
 
 import sys
@@ -33,11 +35,8 @@ class Tracer:
             raise RuntimeError("all six tools of sys.monitoring are in use; end one of them first")
         monitoring.use_tool_id(tool, _NAME)
         self._tool = tool
-        events = monitoring.events.LINE
-        monitoring.register_callback(tool, monitoring.events.LINE, self._line)
-        if self._codes.granularity == "operation":
-            events |= monitoring.events.INSTRUCTION
-            monitoring.register_callback(tool, monitoring.events.INSTRUCTION, self._instruction)
+        events = monitoring.events.INSTRUCTION
+        monitoring.register_callback(tool, events, self._instruction)
         for code in self._codes.codes.values():
             monitoring.set_local_events(tool, code, events)
         monitoring.restart_events()  # a place that an earlier tracer had no use for
@@ -46,19 +45,11 @@ class Tracer:
         monitoring = sys.monitoring
         for code in self._codes.codes.values():
             monitoring.set_local_events(self._tool, code, 0)
-        monitoring.register_callback(self._tool, monitoring.events.LINE, None)
         monitoring.register_callback(self._tool, monitoring.events.INSTRUCTION, None)
         monitoring.free_tool_id(self._tool)
 
-    def _line(self, code: types.CodeType, line: int) -> object:
-        site = self._codes.line(code, line)
-        if site is None:
-            return sys.monitoring.DISABLE
-        self._reached(site)
-        return None
-
     def _instruction(self, code: types.CodeType, offset: int) -> object:
-        site = self._codes.operation(code, offset)
+        site = self._codes.at(code, offset)
         if site is None:
             return sys.monitoring.DISABLE
         self._reached(site)

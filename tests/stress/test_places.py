@@ -32,14 +32,10 @@ def places(function, granularity="operation"):
     codes = CodeMap(codes_of(function), granularity)
     code = function.__code__
     found = {}
-    first = code.co_firstlineno
-    for _, _, line in code.co_lines():
-        if line is not None and codes.line(code, line):
-            found.setdefault(line - first, [""])
     for offset in range(0, len(code.co_code), 2):
-        site = codes.operation(code, offset)
+        site = codes.at(code, offset)
         if site is not None:
-            found.setdefault(site.place.offset, [""]).append(site.place.operation)
+            found.setdefault(site.place.offset, []).append(site.place.operation)
     return found
 
 
@@ -74,7 +70,7 @@ def test_closure_variables_that_are_assigned_again_are_shared():
 def test_places_are_named_by_function_and_line_within_it():
     codes = CodeMap(codes_of(sample), "operation")
     code = sample.__code__
-    site = codes.line(code, code.co_firstlineno + 4)
+    site = codes.site(code, code.co_firstlineno + 4, "")
     assert site.place == ("test_places.py", "sample", 4, "")
     assert str(site.place) == "test_places.py sample+4"
     assert site.text == "shared.count += kept"
