@@ -11,6 +11,10 @@ from acceptance.process import ROOT
 from tools.bench_lib import soak
 from tools.bench_lib.soak_load import MIX
 
+pytestmark = pytest.mark.skipif(
+    sys._is_gil_enabled(), reason="the soak's verdict wants the GIL off, as a served adapter has it"
+)
+
 CALLS = 2000
 
 

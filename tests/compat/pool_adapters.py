@@ -81,6 +81,7 @@ class PoolAdapter(ThreadSafeAdapter):
         for found in gc.get_objects():
             if isinstance(found, Reactor):
                 found.call_soon(time.sleep, 60.0)
+        time.sleep(60.0)  # or the answer might leave before the reactor has stopped
 
     @tool(description="Hold the interpreter, as a C extension that never lets go of it would")
     def hold_interpreter(self) -> None:
