@@ -26,6 +26,7 @@ from ftbridge.adapters.gate import Gate
 from ftbridge.adapters.life import AdapterLife
 from ftbridge.adapters.prepared import PreparedTool
 from ftbridge.adapters.tools import ToolInfo, collect_tools
+from ftlocks.tables import find
 
 if TYPE_CHECKING:
     pass
@@ -178,8 +179,7 @@ class AdapterHost:
 
         It never gets to see a private name: many a one is a bare ``getattr``.
         """
-        # Not `get`, which is slow for a key that another thread made (ARCHITECTURE.md).
-        tool = self._tools[tool_name] if tool_name in self._tools else None
+        tool = find(self._tools, tool_name)
         if tool is None and (self._execute_tool is None or tool_name.startswith("_")):
             near = difflib.get_close_matches(tool_name, self._tools, n=1)
             offer = f"; did you mean {near[0]!r}?" if near else ""

@@ -41,6 +41,7 @@ from ftbridge.wire.tensors import (
 )
 from ftbridge.wire.values import encode_json, encode_value, to_result
 from ftlocks import ShardedCounter
+from ftlocks.tables import find
 
 from .context import CORRELATION_KEY, CallContext, correlation_id
 from .failures import failure_json
@@ -132,10 +133,7 @@ class ToolExecutor:
 
     def cost_of(self, message: bytes) -> Cost | None:
         """What is known of the time that calls of this request's tool take."""
-        try:
-            return self._costs[tool_name_of(message)]  # not `get`: ARCHITECTURE.md
-        except KeyError:
-            return None
+        return find(self._costs, tool_name_of(message))
 
     def execute(
         self, request: messages.ExecuteToolRequest, call: Call

@@ -185,7 +185,7 @@ class ClientCall:
             try:
                 item = self._items.get(timeout=self._remaining())
             except queue.Empty:
-                self._expire()
+                self.expire()
                 item = self._items.get()
             if isinstance(item, bytes):
                 self._consumed()
@@ -220,7 +220,7 @@ class ClientCall:
 
     def expire(self) -> None:
         """End the call as one whose deadline has passed."""
-        self._expire()
+        self._cancel(RpcError(StatusCode.DEADLINE_EXCEEDED, "deadline exceeded"))
 
     def cancel(self) -> None:
         """Give the call up: the server is told, and whoever waits gets CANCELLED."""
@@ -234,7 +234,7 @@ class ClientCall:
     def initial_metadata(self) -> Metadata:
         """What the server sent first; waits for it, or for the end of the call."""
         if not self._headers_seen.wait(self._remaining()):
-            self._expire()
+            self.expire()
         return self._initial_metadata
 
     def trailing_metadata(self) -> Metadata:
@@ -356,9 +356,6 @@ class ClientCall:
     def _remaining(self) -> float | None:
         deadline = self._deadline
         return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-    def _expire(self) -> None:
-        self._cancel(RpcError(StatusCode.DEADLINE_EXCEEDED, "deadline exceeded"))
 
     def _cancel(self, error: RpcError) -> None:
         if not self.finish(error):
