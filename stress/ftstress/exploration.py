@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Final, Self
 
 from ftstress.control import Run, reached
+from ftstress.findings import ScheduleTable
 from ftstress.minimise import fewest
 from ftstress.places import CodeMap, Granularity, codes_of, modules_named
 from ftstress.schedule import (
@@ -28,7 +29,7 @@ from ftstress.schedule import (
 )
 from ftstress.strategies import BoundedDFS, Strategy, strategy_named
 from ftstress.substitute import Substitution, waits_for_work
-from ftstress.table import table
+from ftstress.table import steps_of, table
 from ftstress.tasks import Chooser, Failure, Timeouts
 from ftstress.tracer import Tracer
 
@@ -49,18 +50,24 @@ class ScheduleFailure(AssertionError):  # noqa: N818  # like AssertionError, it 
     Args:
         schedule: to be saved, and run again with `replay()`.
         failure: what happened.
-        table: the run, one column a thread, one row a step.
+        steps: the run, one column a thread, one row a step; `table`: the same as text.
         is_reproducible: whether the schedule failed in the same way again.
     """
 
     def __init__(
-        self, schedule: Schedule, table: str, is_reproducible: bool, found: str, saved: str = ""
+        self,
+        schedule: Schedule,
+        steps: ScheduleTable,
+        is_reproducible: bool,
+        found: str,
+        saved: str = "",
     ) -> None:
         self.schedule = schedule
         self.failure = schedule.failure
-        self.table = table
+        self.steps = steps
+        self.table = table(steps)
         self.is_reproducible = is_reproducible
-        parts = [str(self.failure), found, "", table]
+        parts = [str(self.failure), found, "", self.table]
         if not is_reproducible:
             parts.append(
                 "The same schedule did not fail again: the test depends on something else than its "
@@ -80,6 +87,7 @@ class Exploration:
         threads: most threads in a run. `steps`: most steps in a run.
         is_complete: the strategy has run all there is within its bounds.
         failure: the failing schedule, if there was one.
+        seed: of a strategy that draws.
     """
 
     target: str
@@ -91,6 +99,7 @@ class Exploration:
     seconds: float
     is_complete: bool
     failure: ScheduleFailure | None
+    seed: int | None = None
 
     def __str__(self) -> str:
         speed = self.runs / self.seconds if self.seconds else 0.0
@@ -272,6 +281,7 @@ def explore(
         seconds,
         complete,
         failure,
+        getattr(chosen, "seed", None),
     )
 
 
@@ -314,7 +324,7 @@ def _explain(
     if save is not None:
         Path(save).write_text(schedule.to_json(), encoding="utf-8")
     return ScheduleFailure(
-        schedule, table(run), reproducible, found, "" if save is None else str(save)
+        schedule, steps_of(run), reproducible, found, "" if save is None else str(save)
     )
 
 
@@ -389,4 +399,4 @@ def replay(path_or_text: str | Path, test: Callable[[], object], *, times: int =
             f"the schedule does not fit {schedule.target} any more: {happened}; these switches "
             f"never came up:\n{missing}"
         )
-    return Replay(times, reproduced, run.failure, table(run))
+    return Replay(times, reproduced, run.failure, table(steps_of(run)))

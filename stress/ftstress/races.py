@@ -34,14 +34,6 @@ _VERBS: Final = {
     RESHAPE: "rearranges",
 }
 
-NO_PROOF: Final = (
-    "What this does not mean: the code that ran, in the threads that ran it, was looked at, and\n"
-    "nothing else. Code that did not run, modules that were not instrumented, C extensions and\n"
-    "memory shared outside Python were not seen; nor races whose two sides happened to be\n"
-    "ordered in this run by a lock that has nothing to do with them; nor compound actions whose\n"
-    "halves are each locked, but not together."
-)
-
 
 class Side(NamedTuple):
     """One of the two accesses."""
@@ -54,6 +46,11 @@ class Side(NamedTuple):
     origin: Stack
     parent: str
     held: tuple[str, ...]
+
+    @property
+    def verb(self) -> str:
+        """What it does, as in "reads"."""
+        return _VERBS[self.kind]
 
     @property
     def frames(self) -> list[Frame]:
@@ -171,7 +168,7 @@ class Race:
         times = f" ({self.count} times)" if self.count > 1 else ""
         lines = [f"RACE on {self.variable}{times}: {'  |  '.join(texts)}"]
         for title, side in (("One thread", self.first), ("Another", self.second)):
-            lines += ["", f"  {title}, {side.thread!r}, {_VERBS[side.kind]} it:"]
+            lines += ["", f"  {title}, {side.thread!r}, {side.verb} it:"]
             for index, frame in enumerate(side.frames):
                 lines += _frame_lines(frame, index == 0)
             held = ", ".join(side.held) if side.held else "none"
@@ -184,7 +181,7 @@ class Race:
                 )
             else:
                 lines.append("    thread not started by the program")
-        lines += ["", f"  Last order between the two threads: {self._last_order()}"]
+        lines += ["", f"  Last order between the two threads: {self.last_order}"]
         lines += [
             "",
             *_wrapped("Why it is a race", self.why),
@@ -192,7 +189,9 @@ class Race:
         ]
         return "\n".join(lines)
 
-    def _last_order(self) -> str:
+    @property
+    def last_order(self) -> str:
+        """The last message between the two threads, or that there was none."""
         if self.heard is None:
             return f"none; {self.second.thread!r} has heard nothing from {self.first.thread!r}."
         what, sent, received = self.heard
@@ -211,10 +210,10 @@ class Race:
             "why": self.why,
             "advice": self.advice,
             "benign": self.benign,
-            "last_order": self._last_order(),
+            "last_order": self.last_order,
             "accesses": [
                 {
-                    "kind": _VERBS[side.kind],
+                    "kind": side.verb,
                     "file": side.site.filename,
                     "line": side.site.line,
                     "column": side.site.column,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ftstress.control import Run
+from ftstress.findings import Location, ScheduleTable, TableRow
 from ftstress.tasks import Step, TaskId, task_name
 
 _LEAST: Final = 24  # characters of a column, below which code is not readable
@@ -20,43 +21,51 @@ _SHOWN: Final = 6
 @dataclass(slots=True)
 class _Row:
     task: TaskId
-    where: str
+    location: Location | None
     text: str
     notes: list[str] = field(default_factory=list)
+    switches: bool = False
 
 
-def table(run: Run, width: int = 0) -> str:
+def steps_of(run: Run) -> ScheduleTable:
     """The steps of a run, and how it ended.
 
     A row is a line that was executed; ``stops before`` tells where within it another thread came in
     between, ``waits for`` why it could not go on. Long stretches of one thread are shortened.
+    """
+    rows = _rows(run.steps)
+    tasks = sorted({row.task for row in rows})
+    return ScheduleTable(
+        tuple(f"{task_name(task)} {run.titles[task]}" for task in tasks),
+        tuple(
+            TableRow(tasks.index(row.task), row.location, row.text, tuple(row.notes), row.switches)
+            for row in _shortened(rows)
+        ),
+        "passed" if run.failure is None else f"=> {run.failure}",
+    )
+
+
+def table(steps: ScheduleTable, width: int = 0) -> str:
+    """The same as text.
 
     Args:
         width: characters of a line; that of the terminal by default.
     """
-    rows = _rows(run.steps)
-    tasks = sorted({row.task for row in rows})
     width = min(_WIDEST, width or shutil.get_terminal_size((110, 24)).columns)
-    where = max([len(row.where) for row in rows], default=0)
-    column = max(_LEAST, (width - where - 4) // max(1, len(tasks)) - 3)
-    names = [f"{task_name(task)} {run.titles[task]}" for task in tasks]
-    rule = "-" * where + "-+-" + "-+-".join("-" * column for _ in tasks)
-    lines = [_line("", [textwrap.shorten(n, column, placeholder="") for n in names], where, column)]
-    lines.append(rule)
-    for row in _shortened(rows):
-        if isinstance(row, int):
-            lines.append(_line("", [f"... {row} more steps" for _ in tasks[:1]], where, column))
-            continue
-        index = tasks.index(row.task)
+    where = max([len(row.where) for row in steps.rows], default=0)
+    column = max(_LEAST, (width - where - 4) // max(1, len(steps.threads)) - 3)
+    rule = "-" * where + "-+-" + "-+-".join("-" * column for _ in steps.threads)
+    names = [textwrap.shorten(name, column, placeholder="") for name in steps.threads]
+    lines = [_line("", names, where, column), rule]
+    for row in steps.rows:
         label = row.where
         notes = [part for note in row.notes for part in _wrapped(note, column, "  ")]
         for part in [*_wrapped(row.text, column), *notes]:
-            cells = ["" for _ in tasks]
-            cells[index] = part
+            cells = ["" for _ in steps.threads]
+            cells[row.column] = part
             lines.append(_line(label, cells, where, column))
             label = ""
-    lines.append(rule)
-    lines.append("passed" if run.failure is None else f"=> {run.failure}")
+    lines += [rule, steps.ending]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -70,10 +79,14 @@ def _rows(steps: list[Step]) -> list[_Row]:
     for step in steps:
         site = step.site
         text = site.text or site.place.function or site.place.file
-        where = f"{site.place.file}:{site.line}" if site.line else ""
+        where = (
+            Location(site.filename, site.line, site.place.function, site.text)
+            if site.line
+            else None
+        )
         key = (step.task, site.filename or text, site.line)
         if step.reason == "ended":
-            rows.append(_Row(step.task, "", "(ends)"))
+            rows.append(_Row(step.task, None, "(ends)"))
         elif step.chosen == step.task:
             if key != last:
                 rows.append(_Row(step.task, where, text))
@@ -93,14 +106,16 @@ def _rows(steps: list[Step]) -> list[_Row]:
         last = key
         if step.chosen != step.task:
             last = None
+            if rows and rows[-1].task == step.task:
+                rows[-1].switches = step.enabled > 1 and step.chosen != step.default
             if step.chosen in resumed:
                 row, last = resumed.pop(step.chosen)
                 rows.append(row)
     return rows
 
 
-def _shortened(rows: list[_Row]) -> list[_Row | int]:
-    out: list[_Row | int] = []
+def _shortened(rows: list[_Row]) -> list[_Row]:
+    out: list[_Row] = []
     start = 0
     while start < len(rows):
         end = start
@@ -108,7 +123,8 @@ def _shortened(rows: list[_Row]) -> list[_Row | int]:
             end += 1
         stretch = rows[start:end]
         if len(stretch) > 2 * _SHOWN + 1:
-            out += [*stretch[:_SHOWN], len(stretch) - 2 * _SHOWN, *stretch[-_SHOWN:]]
+            left_out = _Row(stretch[0].task, None, f"... {len(stretch) - 2 * _SHOWN} more steps")
+            out += [*stretch[:_SHOWN], left_out, *stretch[-_SHOWN:]]
         else:
             out += stretch
         start = end

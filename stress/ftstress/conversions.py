@@ -1,0 +1,136 @@
+"""What the detectors return, as findings and reports.
+
+Must never decide anything a detector has not decided; `findings` must not know of the detectors,
+nor they of the formats.
+"""
+
+from ftstress.detection import Outcome
+from ftstress.exploration import NOT_PROVED, Exploration, ScheduleFailure
+from ftstress.findings import Explored, Finding, Kind, Location, Report, Side
+from ftstress.frames import lines_of
+from ftstress.races import Race
+from ftstress.races import Side as Access
+
+_KINDS: dict[str, Kind] = {"deadlock": "deadlock", "livelock": "livelock"}
+
+
+def finding_of_race(race: Race, benign: str = "") -> Finding:
+    """A race of the detector's. `benign`: the reason somebody has given for it."""
+    return Finding(
+        kind="data-race",
+        subject=race.variable,
+        message=f"{race.first.thread!r} and {race.second.thread!r} access {race.variable}, "
+        "and nothing orders them.",
+        sides=tuple(_side(race, access) for access in (race.first, race.second)),
+        explanation=race.why,
+        mend=race.advice,
+        count=race.count,
+        order=race.last_order,
+        text=race.text(),
+        benign=benign,
+    )
+
+
+def _side(race: Race, access: Access) -> Side:
+    (innermost, *outer) = access.frames
+    file, line, function = innermost
+    origin = lines_of(access.origin)[:1]
+    return Side(
+        access.thread,
+        f"{access.verb} it",
+        (
+            Location.at(file, line, function, access.site.column),
+            *(Location.at(*frame) for frame in outer),
+        ),
+        access.held,
+        access.parent,
+        Location.at(*origin[0]) if origin else None,
+    )
+
+
+def report_of_outcome(title: str, outcome: Outcome, seconds: float, not_proved: str) -> Report:
+    """A run with the race detector on."""
+    return Report(
+        title,
+        tuple(finding_of_race(race) for race in outcome.races),
+        (
+            Explored(
+                title,
+                "happens-before race detection",
+                seconds,
+                operations=outcome.accesses,
+                unit="accesses",
+                threads=outcome.threads,
+                modules=tuple(outcome.instrumented),
+            ),
+        ),
+        (not_proved.replace("\n", " "),),
+        tuple(outcome.doubts),
+        tuple(finding_of_race(race, why) for race, why in outcome.benign),
+    )
+
+
+def finding_of_failure(failed: ScheduleFailure, target: str, replay: str = "") -> Finding:
+    """A schedule in which a test fails. `replay`: the command that runs it again."""
+    failure = failed.failure
+    return Finding(
+        kind=_KINDS.get(failure.kind, "schedule-failure"),
+        subject=target,
+        message=str(failure),
+        sides=_sides(failed),
+        explanation="The test fails when its threads take turns in this order"
+        + (
+            "."
+            if failed.is_reproducible
+            else "; the same order did not fail again: it depends on "
+            "something else too (the time of day, random numbers, the order of sets)."
+        ),
+        text=failed.table,
+        table=failed.steps,
+        replay=replay,
+        schedule=failed.schedule.to_json(),
+    )
+
+
+def _sides(failed: ScheduleFailure) -> tuple[Side, ...]:
+    """What each waits for at the end, of a deadlock; else where other threads come in between."""
+    steps = failed.steps
+    located = [row for row in steps.rows if row.location is not None]
+    last = list({row.column: row for row in located}.values())
+    if failed.failure.kind == "deadlock":
+        rows = [row for row in last if any(note.startswith("waits for") for note in row.notes)]
+    else:
+        rows = [row for row in located if row.switches]
+    return tuple(
+        Side(
+            steps.threads[row.column],
+            "; ".join(row.notes)
+            or ("another thread goes on here" if row.switches else "ends here"),
+            (row.location,) if row.location is not None else (),
+        )
+        for row in rows or last
+    )
+
+
+def report_of_exploration(exploration: Exploration, replay: str = "") -> Report:
+    """What `explore()` did. `replay`: the command that runs a failing schedule again."""
+    failed = exploration.failure
+    seed = exploration.seed
+    return Report(
+        exploration.target,
+        () if failed is None else (finding_of_failure(failed, exploration.target, replay),),
+        (
+            Explored(
+                exploration.target,
+                exploration.strategy,
+                exploration.seconds,
+                runs=exploration.runs,
+                unit="steps",
+                distinct=exploration.distinct,
+                threads=exploration.threads,
+                seeds=() if seed is None else (seed,),
+                is_complete=exploration.is_complete,
+            ),
+        ),
+        (NOT_PROVED,),
+    )
