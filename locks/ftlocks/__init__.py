@@ -3,19 +3,9 @@
 Imports nothing outside the standard library, ever: everything else may stand on it.
 """
 
-from ftlocks._hooks import (
-    Hold,
-    LockInfo,
-    LockState,
-    Observer,
-    Waiter,
-    add_observer,
-    observe,
-    observing,
-    remove_observer,
-    states,
-)
+from ftlocks._hooks import Observer, add_observer, observe, observing, remove_observer, states
 from ftlocks._orderclass import declare_order, nested
+from ftlocks._records import Hold, LockInfo, LockState, Waiter
 from ftlocks.atomic import AtomicInt, AtomicRef, AtomicStatistics
 from ftlocks.cache import CacheStatistics, SingleFlightCache
 from ftlocks.channel import Channel, ChannelStatistics

@@ -12,8 +12,8 @@ from collections import deque
 from time import perf_counter_ns as clock
 from typing import NoReturn
 
-from ftlocks import _hooks
-from ftlocks._hooks import LockInfo, LockState, Waiter
+from ftlocks import _hooks, _records
+from ftlocks._records import LockInfo, LockState, Waiter
 from ftlocks._sites import capture
 from ftlocks.statistics import Tally
 
@@ -118,7 +118,7 @@ class Queued(Named):
         """Give back what the waiter was let in for: an exception reached it at that moment."""
 
     def _states(self) -> list[LockState]:
-        return [LockState(self._info, None, (), _hooks.waiting(self._queue))]
+        return [LockState(self._info, None, (), _records.waiting(self._queue))]
 
     def _at_fork_reinit(self) -> None:
         """Usable again, in the child of a fork: the threads that waited do not exist there."""

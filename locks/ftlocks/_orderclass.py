@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final
 
-from ftlocks._hooks import READ, LockInfo
+from ftlocks._records import READ, LockInfo
 
 _switch: Final = allocate_lock()
 # By class and subclass: its number, and a lock of it, which keeps the code that made it alive.

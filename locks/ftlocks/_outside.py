@@ -19,7 +19,7 @@ from time import perf_counter_ns as clock
 from typing import Any, Final, NamedTuple
 
 from ftlocks import _hooks
-from ftlocks._hooks import POLL_SECONDS, Waiter
+from ftlocks._records import POLL_SECONDS, Waiter
 from ftlocks._sites import capture
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from time import perf_counter_ns as clock
 
 from ftlocks import _hooks
-from ftlocks._hooks import EXCLUSIVE, Settings, Waiter
+from ftlocks._hooks import Settings
+from ftlocks._records import EXCLUSIVE, Waiter
 from ftlocks._sites import capture
 from ftlocks._watch import LockWatch, RLockWatch
 

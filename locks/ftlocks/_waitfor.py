@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ftlocks import _hooks, _outside
-from ftlocks._hooks import READ, LockState, Waiter
+from ftlocks._records import READ, LockState, Waiter
 from ftlocks._sites import is_own
 from ftlocks.statistics import owner_named
 

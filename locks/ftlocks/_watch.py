@@ -16,7 +16,8 @@ from time import perf_counter_ns as clock
 from typing import Any, Final
 
 from ftlocks import _hooks
-from ftlocks._hooks import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Settings, Waiter, blocked_by
+from ftlocks._hooks import Settings
+from ftlocks._records import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Waiter, blocked_by
 from ftlocks._sites import Site, capture
 from ftlocks.errors import LockMisuseError, OwnerDiedError
 from ftlocks.statistics import Tally, owner_named

@@ -12,9 +12,9 @@ from time import perf_counter_ns as clock
 from types import TracebackType
 from typing import Any, Self, cast
 
-from ftlocks import _hooks
+from ftlocks import _records
 from ftlocks._base import Queued
-from ftlocks._hooks import LockState, Waiter
+from ftlocks._records import LockState, Waiter
 from ftlocks.errors import AcquireTimeoutError, ClosedError, WouldBlockError
 from ftlocks.statistics import Tally
 
@@ -264,5 +264,5 @@ class Channel[T](Queued):
         return ClosedError(f"{self._described()} {what}")
 
     def _states(self) -> list[LockState]:
-        waiters = (*_hooks.waiting(self._queue), *_hooks.waiting(self._getters))
+        waiters = (*_records.waiting(self._queue), *_records.waiting(self._getters))
         return [LockState(self._info, None, (), waiters)]

@@ -13,9 +13,9 @@ from time import monotonic
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
-from ftlocks import _hooks
+from ftlocks import _hooks, _records
 from ftlocks._base import PUBLIC, Named
-from ftlocks._hooks import LockState, Waiter
+from ftlocks._records import LockState, Waiter
 from ftlocks._sites import capture
 from ftlocks.errors import LockMisuseError, WouldBlockError
 from ftlocks.mutex import RLock
@@ -226,7 +226,7 @@ class Condition(Named):
         )
 
     def _states(self) -> list[LockState]:
-        waiters = _hooks.waiting(self._queue)
+        waiters = _records.waiting(self._queue)
         return [LockState(self._info, None, (), waiters, ender=self._notifier)]
 
     def _at_fork_reinit(self) -> None:

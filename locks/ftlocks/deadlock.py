@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from ftlocks import _hooks, _outside
-from ftlocks._hooks import EXCLUSIVE, READ, WRITE, LockState, Observer, Waiter
+from ftlocks._hooks import Observer
+from ftlocks._records import EXCLUSIVE, READ, WRITE, LockState, Waiter
 from ftlocks._sites import Site
 from ftlocks._stacks import DEPTH, written
 from ftlocks._waitfor import Picture, Wait, behind, rings, stuck

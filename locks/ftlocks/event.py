@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns as clock
 
 from ftlocks._base import Queued
-from ftlocks._hooks import Waiter
+from ftlocks._records import Waiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

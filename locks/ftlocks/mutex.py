@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC
-from ftlocks._hooks import LockInfo, LockState, Settings
+from ftlocks._hooks import Settings
+from ftlocks._records import LockInfo, LockState
 from ftlocks._tracked import lock_watch, rlock_watch
 from ftlocks._watch import LockWatch, RLockWatch, c_owner
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from ftlocks import _hooks
-from ftlocks._hooks import LockInfo, Observer
+from ftlocks._hooks import Observer
 from ftlocks._orderclass import declared, label_of, node_of
 from ftlocks._ordergraph import Edge, Graph, shrink
+from ftlocks._records import LockInfo
 from ftlocks._sites import Site, capture
 from ftlocks._stacks import DEPTH, place, written
 from ftlocks.errors import LockOrderError

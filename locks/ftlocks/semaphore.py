@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns as clock
 
 from ftlocks._base import Queued
-from ftlocks._hooks import Waiter
+from ftlocks._records import Waiter
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import UseStatistics
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 from ftlocks import (
     _base,
     _hooks,
+    _records,
+    _rwcore,
     atomic,
     cache,
     channel,
@@ -118,8 +120,8 @@ def _truly(method: Any, what: str) -> Any:
     return traced
 
 
-_acquire: Final = rwlock.RWLock._acquire
-_release: Final = rwlock.RWLock._release
+_acquire: Final = _rwcore.RWCore._acquire
+_release: Final = _rwcore.RWCore._release
 _downgrade: Final = rwlock.RWLock.downgrade
 
 
@@ -129,7 +131,7 @@ def _rw_acquire(self: Any, mode: str, blocking: bool, timeout: float | None) -> 
         tell.wants(self)
     got = _acquire(self, mode, blocking, timeout)
     if got:
-        shared = mode == _hooks.READ
+        shared = mode == _records.READ
         modes.append(shared)
         if len(modes) == 1 and tell.holds is not None:
             tell.holds(self, shared)
@@ -202,8 +204,8 @@ def replacements() -> list[tuple[Any, str, Any]]:
     return [
         *found,
         (mutex, "_CRLock", TracedRLock),
-        (rwlock.RWLock, "_acquire", _rw_acquire),
-        (rwlock.RWLock, "_release", _rw_release),
+        (_rwcore.RWCore, "_acquire", _rw_acquire),
+        (_rwcore.RWCore, "_release", _rw_release),
         (rwlock.RWLock, "downgrade", _rw_downgrade),
         (keyed.KeyedLock, "acquire", _keyed_acquire),
         (keyed.KeyedLock, "release", _keyed_release),

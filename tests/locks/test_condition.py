@@ -221,3 +221,22 @@ def test_a_barriers_rounds_are_counted_and_its_waiters_known():
         assert [waiter.thread for waiter in state.waiters] == [early.thread]
         barrier.abort()
     assert barrier.statistics().broken
+
+
+def test_a_queue_that_changes_while_it_is_looked_at_is_looked_at_again():
+    """A deque that another thread changes raises in the middle of a copy; seen on 3.13.5t."""
+
+    class Changing(list):
+        changes = 3
+
+        def __iter__(self):
+            if self.changes:
+                self.changes -= 1
+                raise RuntimeError("deque mutated during iteration")
+            return super().__iter__()
+
+    condition = ftlocks.Condition()
+    waiter = ftlocks.Waiter("condition", 0, gated=False)
+    condition._queue = Changing([waiter])
+    (state,) = condition._states()
+    assert state.waiters == (waiter,)

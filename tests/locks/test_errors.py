@@ -21,7 +21,7 @@ def _reentrant():
 
 def _read_write():
     lock = RWLock("rw")
-    return "ftlocks.rwlock", lock.read, lock.acquire_write
+    return "ftlocks._rwcore", lock.read, lock.acquire_write
 
 
 @pytest.mark.parametrize("make", [_keyed, _reentrant, _read_write])

@@ -19,7 +19,7 @@ from ftlocks import (
     OwnerDiedError,
     RLock,
     WouldBlockError,
-    _hooks,
+    _records,
     observing,
 )
 from ftstress import run_parallel
@@ -461,7 +461,7 @@ def test_a_queue_can_be_copied_while_others_change_it():
 
     def copy_it():
         try:
-            return [len(_hooks.waiting(queue)) for _ in range(300)]
+            return [len(_records.waiting(queue)) for _ in range(300)]
         finally:
             stop.set()
 

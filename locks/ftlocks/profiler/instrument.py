@@ -24,7 +24,7 @@ from types import FrameType, ModuleType
 from typing import Any, Final, NoReturn
 
 from ftlocks import _hooks
-from ftlocks._hooks import LockInfo
+from ftlocks._records import LockInfo
 from ftlocks.mutex import Lock, RLock
 
 _raw_lock: Final = _thread.allocate_lock

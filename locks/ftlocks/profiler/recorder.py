@@ -12,7 +12,8 @@ from collections import deque
 from time import perf_counter_ns as clock
 from typing import Any, Final, NamedTuple
 
-from ftlocks._hooks import Hold, LockInfo, Observer
+from ftlocks._hooks import Observer
+from ftlocks._records import Hold, LockInfo
 from ftlocks._sites import Site, capture, key_of
 from ftlocks.profiler import histogram
 from ftlocks.profiler.histogram import Histogram

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from ftlocks import _hooks
+from ftlocks.profiler.building import build, lock_reports
 from ftlocks.profiler.recorder import Recorder
-from ftlocks.profiler.report import LockReport, Profile, build, lock_reports
+from ftlocks.profiler.report import LockReport, Profile
 
 # One uncontended hold in so many is timed: with it the cost of being profiled, measured by
 # `tools/bench locks`, is dominated by the counting itself.
