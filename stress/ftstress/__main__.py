@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "run": ("ftstress.run_command", "run a program and report its races"),
     "explore": ("ftstress.schedule_commands", "run a test under many schedules of its threads"),
     "replay": ("ftstress.schedule_commands", "run a test again under a saved schedule"),
+    "litmus": ("ftstress.litmus_command", "count the outcomes of functions that run at once"),
     "explain": ("ftstress.schedule_commands", "show a saved schedule as a table"),
 }
 

@@ -6,14 +6,14 @@ failed as saved, 1 when one did not. 2 for wrong usage and for what proves nothi
 
 import argparse
 import importlib
-import importlib.util
 import operator
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from ftstress import targets
 from ftstress.control import UncontrolledError
 from ftstress.exploration import explore, load, replay
 from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
@@ -173,23 +173,7 @@ def find(target: str) -> Callable[[], object]:
     where, colon, name = target.rpartition(":")
     if not colon or not name:
         raise ValueError(f"{target!r} names no test: write FILE.py:FUNCTION or MODULE:FUNCTION")
-    module: Any
-    if where.endswith(".py"):
-        path = Path(where).resolve()
-        if not path.is_file():
-            raise ValueError(f"there is no file {where!r}")
-        if str(path.parent) not in sys.path:
-            sys.path.insert(0, str(path.parent))  # as when the file is run
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-    else:
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        module = importlib.import_module(where)
+    module = targets.module_of(where)
     found = operator.attrgetter(name)(module)
     if not callable(found):
         raise ValueError(f"{target!r} is no function: {found!r}")  # noqa: TRY004  # usage
