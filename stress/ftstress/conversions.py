@@ -85,7 +85,7 @@ def finding_of_failure(failed: ScheduleFailure, target: str, replay: str = "") -
             else "; the same order did not fail again: it depends on "
             "something else too (the time of day, random numbers, the order of sets)."
         ),
-        text=failed.table,
+        text=str(failed),
         table=failed.steps,
         replay=replay,
         schedule=failed.schedule.to_json(),

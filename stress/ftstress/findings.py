@@ -254,6 +254,25 @@ class OutcomeTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """How fast something ran: median, lowest and highest of several interleaved runs.
+
+    Args:
+        name: of the suite; label: of this variant ("free-threaded, 2 threads").
+        gil: whether it was on; unit: what `median` counts ("operations/s").
+    """
+
+    name: str
+    label: str
+    gil: bool
+    threads: int
+    median: float
+    low: float
+    high: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explored:
     """What one part of a run looked at.
 
@@ -348,6 +367,7 @@ class Report:
     doubts: tuple[str, ...] = ()
     benign: tuple[Finding, ...] = ()
     outcomes: tuple[OutcomeTable, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     build: Build = field(default_factory=Build.this)
 
     def __post_init__(self) -> None:
@@ -408,5 +428,6 @@ def joined(title: str, reports: Iterable[Report]) -> Report:
         tuple(dict.fromkeys(text for part in parts for text in part.doubts)),
         deduplicated(finding for part in parts for finding in part.benign),
         tuple(table for part in parts for table in part.outcomes),
+        tuple(each for part in parts for each in part.measurements),
         parts[-1].build,
     )
