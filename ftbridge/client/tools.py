@@ -29,7 +29,7 @@ class RemoteParameter:
     """A parameter of a tool.
 
     `type` is the name of the adapter guide's table; `default` means something only when
-    `has_default`.
+    `has_default`. `choices` are the values that are allowed, where the server lists them.
     """
 
     name: str
@@ -38,6 +38,7 @@ class RemoteParameter:
     required: bool
     has_default: bool
     default: object
+    choices: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,18 @@ def _parameter(spec: messages.ParameterSpec) -> RemoteParameter:
         required=spec.required,
         has_default=default is not None,
         default=None if default is None else decode_value(default),
+        choices=_choices(spec.validation_json),
     )
+
+
+def _choices(validation: str) -> tuple[object, ...]:
+    """What a parameter's validation allows; nothing where it says nothing, or nonsense."""
+    try:
+        rules = json.loads(validation) if validation else {}
+    except (ValueError, RecursionError):
+        return ()
+    allowed = rules.get("enum") if isinstance(rules, dict) else None
+    return tuple(allowed) if isinstance(allowed, list) else ()
 
 
 def read_chunk(message: messages.ToolChunk) -> Chunk:
