@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from . import (
     control,
+    h2load,
     locks_bench,
     machine,
     memory_bench,
@@ -20,13 +21,11 @@ from . import (
     soak,
     tools_bench,
 )
-from .contenders import OURS, field
+from .contenders import Contender, grpc_field, static
 from .errors import BenchError
+from .names import BASE, OURS, TWIN
 
 ROOT = Path(__file__).resolve().parents[2]
-
-AIM = 6.0
-"""Times stock grpcio sync that our server is to answer small calls: what the project promises."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     )
     benchmarks = top.add_subparsers(dest="benchmark", required=True)
     rpc = benchmarks.add_parser(
-        "rpc", help="small ExecuteTool calls per second, by h2load", description=rpc_bench.__doc__
+        "rpc",
+        help="calls a second, latencies, CPU time and memory, by h2load",
+        description=rpc_bench.__doc__,
     )
     tools = benchmarks.add_parser(
         "tools", help="CPU-bound tools at once against in turn", description=tools_bench.__doc__
@@ -98,16 +99,17 @@ def parser() -> argparse.ArgumentParser:
     soaked.add_argument(
         "--python", type=Path, default=soak.default_python(ROOT), help="that serves"
     )
-    rpc.add_argument("--requests", type=positive, default=20_000, help="in each run (20000)")
+    rpc.add_argument("--seconds", type=float, default=1.2, help="of each measurement (1.2)")
+    rpc.add_argument("--full", action="store_true", help="the whole matrix of connections, streams")
     rpc.add_argument(
-        "--connections", type=counts, default=(1, 4), metavar="N,N", help="one run each (1,4)"
+        "--workloads", nargs="+", metavar="NAME", choices=rpc_bench.NAMES, help="these only"
     )
     tools.add_argument("--calls", type=positive, default=8, help="at once (8)")
     tools.add_argument(
         "--iterations", type=positive, default=400_000, help="of the tool's loop (400000)"
     )
     for command, threads in ((rpc, 4), (tools, 8)):
-        command.add_argument("--rounds", type=positive, default=5, help="of all servers (5)")
+        command.add_argument("--rounds", type=positive, default=3, help="of all servers (3)")
         command.add_argument(
             "--threads", type=positive, default=threads, help=f"that run tools ({threads})"
         )
@@ -133,37 +135,33 @@ def positive(text: str) -> int:
     return number
 
 
-def counts(text: str) -> tuple[int, ...]:
-    """Whole numbers from 1 on, between commas, each once."""
-    numbers = tuple(positive(part) for part in text.split(","))
-    if len(set(numbers)) < len(numbers):
-        raise argparse.ArgumentTypeError(f"{text} has a number twice")
-    return numbers
-
-
 def _rpc(options: argparse.Namespace) -> dict[str, object]:
     head = _head(options)
     if not head["h2load"]:
-        raise BenchError("h2load is missing: apt-get install nghttp2-client")
+        raise BenchError(h2load.MISSING)
+    contenders = grpc_field(options.python, options.gil_python, threads=options.threads)
+    if head["nghttpd"]:
+        contenders += (static(options.gil_python),)
+    else:
+        _progress("nghttpd is missing, so no figure of the limit: apt-get install nghttp2-server")
+    points = rpc_bench.matrix(full=options.full)
+    if options.workloads:
+        points = tuple(point for point in points if point.workload in options.workloads)
     _say(
         options,
-        f"load            {head['h2load']}: {options.requests} calls a run,"
+        f"load            {head['h2load']}: {options.seconds:g} s each,"
         f" {options.rounds} rounds, {options.threads} tool threads",
     )
     result = rpc_bench.run(
-        field(options.python, options.gil_python, threads=options.threads, aio=True),
+        contenders,
+        points=points,
         rounds=options.rounds,
-        requests=options.requests,
-        connections=options.connections,
+        seconds=options.seconds,
         root=ROOT,
         progress=_progress,
     )
-    _say(options, *result.lines(), "")
-    for count in options.connections:
-        ratio = result.ratio(OURS, count).median
-        verdict = "reached" if ratio >= AIM else "missed"
-        _say(options, f"aim of {AIM:g} times, connections {count}: {verdict} ({ratio:.2f})")
-    return {"machine": head, "aim": AIM, "results": result.as_json()}
+    _say(options, *result.lines())
+    return {"machine": head, "results": result.as_json()}
 
 
 def _tools(options: argparse.Namespace) -> dict[str, object]:
@@ -172,7 +170,7 @@ def _tools(options: argparse.Namespace) -> dict[str, object]:
     before = control.measure(options.python, ROOT)
     _say(options, f"control before  {before.describe()}")
     result = tools_bench.run(
-        field(options.python, options.gil_python, threads=options.threads, aio=False),
+        _three(options),
         rounds=options.rounds,
         calls=options.calls,
         iterations=options.iterations,
@@ -191,6 +189,12 @@ def _tools(options: argparse.Namespace) -> dict[str, object]:
         "parallel": result.parallel,
         "results": result.as_json(),
     }
+
+
+def _three(options: argparse.Namespace) -> list[Contender]:
+    names = (OURS, TWIN, BASE)
+    everyone = grpc_field(options.python, options.gil_python, threads=options.threads)
+    return [contender for contender in everyone if contender.name in names]
 
 
 def _memory(options: argparse.Namespace) -> dict[str, object]:

@@ -7,6 +7,7 @@ the generated messages.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Self
 
 import grpc
@@ -14,10 +15,26 @@ import grpc
 from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
 
 from .errors import BenchError
-from .request import EXECUTE_TOOL, PING, execute_request
+from .request import (
+    EXECUTE_STREAMING_TOOL,
+    EXECUTE_TOOL,
+    PING,
+    PREFIX_BYTES,
+    execute_request,
+    least_answer_bytes,
+)
+from .workloads import Workload
 
 CALL_SECONDS = 60.0
 """Deadline of each call: a hang ends as an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call gave: DATA bytes at the least, and its value or the values of its chunks."""
+
+    least_bytes: int
+    values: tuple[bytes, ...]
 
 
 class Client:
@@ -33,6 +50,11 @@ class Client:
             EXECUTE_TOOL,
             request_serializer=pb.ExecuteToolRequest.SerializeToString,
             response_deserializer=pb.ExecuteToolResponse.FromString,
+        )
+        self._stream = self._channel.unary_stream(
+            EXECUTE_STREAMING_TOOL,
+            request_serializer=pb.ExecuteToolRequest.SerializeToString,
+            response_deserializer=pb.ToolChunk.FromString,
         )
         self._ping = self._channel.unary_unary(
             PING,
@@ -53,6 +75,23 @@ class Client:
             BenchError: it did not.
         """
         return self._checked(self.start(request), request.tool_name)
+
+    def answer(self, workload: Workload) -> Answer:
+        """What one call of this kind gives.
+
+        Raises:
+            BenchError: it did not succeed.
+        """
+        request = workload.request()
+        if not workload.streaming:
+            unary = self.execute(request)
+            return Answer(least_answer_bytes(unary), (unary.result.value + unary.binary_result,))
+        try:
+            chunks = list(self._stream(request, timeout=CALL_SECONDS))
+        except grpc.RpcError as error:
+            raise BenchError(f"{self._name}: {workload.name}: {error}") from None
+        size = sum(PREFIX_BYTES + chunk.ByteSize() for chunk in chunks)
+        return Answer(size, tuple(chunk.data for chunk in chunks if chunk.data))
 
     def start(self, request: pb.ExecuteToolRequest) -> Any:
         """A grpc future of an ExecuteTool call, for `result`."""

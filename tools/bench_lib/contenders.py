@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,15 +10,10 @@ from pathlib import Path
 
 from .client import Client
 from .errors import BenchError
-from .processes import running
+from .names import AIO, BASE, FRONT, NATIVE, OURS, STATIC, TWIN
+from .processes import Server, running
 
 ADAPTER = "tools.bench_lib.adapter:BenchAdapter"
-
-BASE = "grpcio sync, GIL"
-"""The contender that the others are divided by."""
-
-OURS = "ftbridge, free-threaded"
-TWIN = "ftbridge, GIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +23,33 @@ class Contender:
     name: str
     command: tuple[str, ...]
     gil: bool
+    grpc: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A contender that runs."""
+
+    contender: Contender
+    server: Server
+    _client: Client | None
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def client(self) -> Client:
+        """Raises:
+        BenchError: it is no gRPC server.
+        """
+        if self._client is None:
+            raise BenchError(f"{self.name} is no gRPC server")
+        return self._client
 
 
 def ftbridge(
@@ -39,21 +62,28 @@ def ftbridge(
 
 
 def stock(name: str, python: Path, *, kind: str, threads: int) -> Contender:
-    """Stock grpcio: ``sync`` on a pool of so many threads, or ``aio``."""
+    """A server of `stock_server`; ``aio`` has no threads for tools."""
     command = (str(python), "-m", "tools.bench_lib.stock_server", "--kind", kind)
     return Contender(name=name, command=(*command, "--threads", str(threads)), gil=True)
 
 
-def field(python: Path, gil_python: Path, *, threads: int, aio: bool) -> tuple[Contender, ...]:
-    """All contenders of a benchmark."""
-    contenders: tuple[Contender, ...] = (
+def static(python: Path) -> Contender:
+    """nghttpd on all cores, started by a script on this interpreter."""
+    command = (str(python), "-m", "tools.bench_lib.static_server")
+    cores = str(os.process_cpu_count() or 1)
+    return Contender(name=STATIC, command=(*command, "--threads", cores), gil=True, grpc=False)
+
+
+def grpc_field(python: Path, gil_python: Path, *, threads: int) -> tuple[Contender, ...]:
+    """All gRPC servers."""
+    return (
         ftbridge(OURS, python, threads=threads, gil=False),
         ftbridge(TWIN, gil_python, threads=threads, gil=True),
         stock(BASE, gil_python, kind="sync", threads=threads),
+        stock(AIO, gil_python, kind="aio", threads=threads),
+        stock(NATIVE, gil_python, kind="native", threads=threads),
+        stock(FRONT, gil_python, kind="front", threads=threads),
     )
-    if aio:
-        contenders += (stock("grpcio aio, GIL", gil_python, kind="aio", threads=threads),)
-    return contenders
 
 
 def rotated[T](items: Sequence[T], turn: int) -> list[T]:
@@ -63,21 +93,22 @@ def rotated[T](items: Sequence[T], turn: int) -> list[T]:
 
 
 @contextmanager
-def served(contender: Contender, *, root: Path, life_seconds: float) -> Iterator[Client]:
-    """A fresh server that answers as it should, and a client to it.
+def served(contender: Contender, *, root: Path, life_seconds: float) -> Iterator[Served]:
+    """A fresh server that answers as it should.
 
     Raises:
         BenchError: it does not start, does not answer, or runs with the GIL when it must not.
     """
     name = contender.name
-    with (
-        running(contender.command, name=name, root=root, life_seconds=life_seconds) as port,
-        Client(port, name=name) as client,
-    ):
-        if client.tool("about")["gil"] is not contender.gil:
-            state = "off" if contender.gil else "on"
-            raise BenchError(
-                f"{name} runs with the GIL {state}: give the right interpreter with "
-                f"--{'gil-' if contender.gil else ''}python"
-            )
-        yield client
+    with running(contender.command, name=name, root=root, life_seconds=life_seconds) as server:
+        if not contender.grpc:
+            yield Served(contender, server, None)
+            return
+        with Client(server.port, name=name) as client:
+            if client.tool("about")["gil"] is not contender.gil:
+                state = "off" if contender.gil else "on"
+                raise BenchError(
+                    f"{name} runs with the GIL {state}: give the right interpreter with "
+                    f"--{'gil-' if contender.gil else ''}python"
+                )
+            yield Served(contender, server, client)

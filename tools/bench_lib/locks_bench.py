@@ -18,8 +18,11 @@ from . import rpc_bench
 from .contenders import Contender, ftbridge
 from .errors import BenchError
 from .locks_result import PLAIN, PROFILED, LocksResult
+from .rpc_result import Point
 
-REQUESTS, CONNECTIONS = 6000, 2
+POINT = Point(workload="small", connections=2, streams=16)
+SECONDS = 0.5
+"""Of each measurement of a server."""
 _TIMEOUT_SECONDS = 60
 _ADAPTER = "tools.bench_lib.locked_adapter:LockedAdapter"
 
@@ -57,13 +60,13 @@ def run(
         with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
             rates = rpc_bench.run(
                 _servers(python, Path(folder)),
+                points=(POINT,),
                 rounds=rounds,
-                requests=REQUESTS,
-                connections=(CONNECTIONS,),
+                seconds=SECONDS,
                 root=root,
                 progress=progress,
-            ).rates
-        result.rates.update({name: rates[name, CONNECTIONS] for name in (PLAIN, PROFILED)})
+            )
+        result.rates.update({n: rates.figures(POINT, n, "rate") for n in (PLAIN, PROFILED)})
     return result
 
 

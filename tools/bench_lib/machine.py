@@ -19,7 +19,7 @@ def version(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
-found = {name: version(name) for name in ("grpcio", "protobuf", "hpack")}
+found = {name: version(name) for name in ("grpcio", "protobuf", "hpack", "pygrpc-native")}
 if found["protobuf"]:
     from google.protobuf.internal import api_implementation
     found["protobuf"] += " " + api_implementation.Type()
@@ -60,7 +60,7 @@ def interpreter(python: Path, root: Path, *, free_threaded: bool) -> dict[str, o
         kind = "a free-threaded build" if found["free_threaded"] else "a build with the GIL"
         raise BenchError(f"{python} is {kind}, not what {option} is for: {way_out}")
     if not free_threaded:
-        for name in ("grpcio", "protobuf"):
+        for name in ("grpcio", "protobuf", "pygrpc-native"):
             if not found[name]:
                 raise BenchError(f"{python} has no {name}: {way_out}")
         if not str(found["protobuf"]).endswith("upb"):
@@ -80,6 +80,7 @@ def describe(python: Path, gil_python: Path, root: Path) -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "commit": _output("git", "-C", str(root), "describe", "--always", "--dirty"),
         "h2load": _output("h2load", "--version").removeprefix("h2load "),
+        "nghttpd": _output("nghttpd", "--version").removeprefix("nghttpd "),
         "free_threaded": interpreter(python, root, free_threaded=True),
         "gil": interpreter(gil_python, root, free_threaded=False),
     }
@@ -95,7 +96,8 @@ def heading(machine: dict[str, object]) -> list[str]:
         f"load before     {machine['load']:.2f} (1 minute; figures of a busy machine are rough)",
         f"ftbridge        {machine['commit'] or 'no git'}, hpack {free['hpack']}",
         f"free-threaded   {_build(free)}",
-        f"GIL             {_build(twin)}, grpcio {twin['grpcio']}, protobuf {twin['protobuf']}",
+        f"GIL             {_build(twin)}, grpcio {twin['grpcio']},"
+        f" pygrpc-native {twin['pygrpc-native']}, protobuf {twin['protobuf']}",
     ]
     if _build(free) != _build(twin):
         lines.append("                two different builds: what differs is not the GIL alone")

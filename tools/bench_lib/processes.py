@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import BenchError
@@ -21,11 +22,42 @@ STOP_SECONDS = 10.0
 
 _POLL_SECONDS = 0.02
 _TAIL_CHARACTERS = 2000
+_TICKS = os.sysconf("SC_CLK_TCK")
+_KIB_IN_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its port, and what the kernel counts of its processes."""
+
+    port: int
+    pid: int
+    """Of the timeout(1) that bounds it; the server's processes are its descendants."""
+
+    def pids(self) -> list[int]:
+        """The server's processes, now."""
+        found: list[int] = []
+        waiting = _children(self.pid)
+        while waiting:
+            pid = waiting.pop()
+            found.append(pid)
+            waiting += _children(pid)
+        return found
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its processes since they started, in steps of a tick."""
+        return sum(_cpu_ticks(pid) for pid in self.pids()) / _TICKS
+
+    def resident_mib(self) -> float:
+        """RSS of all its processes together, in MiB; shared pages count for each."""
+        return sum(_resident_kib(pid) for pid in self.pids()) / _KIB_IN_MIB
 
 
 @contextmanager
-def running(command: Sequence[str], *, name: str, root: Path, life_seconds: float) -> Iterator[int]:
-    """Run a server that writes its port to ``--port-file``; the port, while the block lasts.
+def running(
+    command: Sequence[str], *, name: str, root: Path, life_seconds: float
+) -> Iterator[Server]:
+    """Run a server that writes its port to ``--port-file``, while the block lasts.
 
     Args:
         command: the server's, without ``--port-file FILE``, which is added.
@@ -49,7 +81,7 @@ def running(command: Sequence[str], *, name: str, root: Path, life_seconds: floa
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield _port(process, port_file, log, name)
+            yield Server(_port(process, port_file, log, name), process.pid)
         finally:
             _stop(process)
 
@@ -79,3 +111,35 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+# A process may end between its listing and its reading: it then has nothing to add.
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    except OSError:
+        pass
+    return found
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        # The name, in brackets, may hold anything: what counts comes after the last bracket.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])  # utime and stime, proc_pid_stat(5)
+
+
+def _resident_kib(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0

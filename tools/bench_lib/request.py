@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
 
 EXECUTE_TOOL = "/snakepit.bridge.BridgeService/ExecuteTool"
+EXECUTE_STREAMING_TOOL = "/snakepit.bridge.BridgeService/ExecuteStreamingTool"
 PING = "/snakepit.bridge.BridgeService/Ping"
 STRING_VALUE_URL = "type.googleapis.com/google.protobuf.StringValue"
 

@@ -1,123 +1,196 @@
-"""`tools/bench rpc`: how many small calls a second each server answers."""
+"""`tools/bench rpc`: calls a second, latencies, CPU time and memory of each server.
+
+Calls of `ExecuteTool` with a small message, 4 KiB and 1 MiB, server streaming, and a mix of all.
+All servers run during a round and are measured in turn at each point of the matrix, so that two
+figures of one point are seconds apart.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from . import h2load
-from .client import Client
-from .contenders import BASE, Contender, rotated, served
+from .client import Answer
+from .contenders import Contender, Served, rotated, served
 from .errors import BenchError
-from .request import echo_request, framed, least_answer_bytes
-from .spread import Spread, ratios
+from .rpc_result import MIXED, Point, RpcResult, Sample
+from .workloads import FOUR_KIB, ONE_MIB, SMALL, STREAM, WORKLOADS, Workload
 
-WARM_UP_SHARE = 10
-"""A tenth of the calls go before, unmeasured: imports, caches, the interpreter's own."""
+CONNECTIONS: Final = (1, 4, 32)
+STREAMS: Final = (1, 16, 100)
 
-_SLOWEST_RATE = 100
-"""Calls a second below which a run is taken for hung."""
+WARM_UP_SHARE: Final = 0.2
+"""So much of a run's time goes before, unmeasured: imports, caches, the interpreter's own."""
 
-_TIMEOUT_FLOOR_SECONDS = 30.0
+MIX: Final = ((SMALL, 2, 8), (FOUR_KIB, 1, 8), (STREAM, 1, 2), (ONE_MIB, 1, 1))
+"""Workload, connections and streams of each part of the mix."""
+
+_MIXED_POINT: Final = Point(
+    workload=MIXED,
+    connections=sum(connections for _, connections, _ in MIX),
+    streams=max(streams for _, _, streams in MIX),
+)
+_LIFE_SECONDS: Final = 600.0
+"""Of a server: longer than any round."""
+
+NAMES: Final = (*(workload.name for workload in WORKLOADS), MIXED)
+
+_BY_NAME: Final = {workload.name: workload for workload in WORKLOADS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RpcResult:
-    """Requests per second, by (contender, connections), one figure a round."""
-
-    names: tuple[str, ...]
-    connections: tuple[int, ...]
-    rates: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-
-    def spread(self, name: str, connections: int) -> Spread:
-        return Spread.of(self.rates[name, connections])
-
-    def ratio(self, name: str, connections: int) -> Spread:
-        """Against the base, round by round."""
-        return Spread.of(ratios(self.rates[name, connections], self.rates[BASE, connections]))
-
-    def lines(self) -> list[str]:
-        """A table: medians with their range."""
-        width = max(map(len, self.names))
-        out = []
-        for count in self.connections:
-            out.append("")
-            plural = "connection" if count == 1 else "connections"
-            out.append(
-                f"{f'{count} {plural}':<{width}}  {'req/s: median (min..max)':<26}  times {BASE}"
-            )
-            out += [
-                f"{name:<{width}}  {self.spread(name, count).format():<26}"
-                f"  {self.ratio(name, count).format('.2f')}"
-                for name in self.names
-            ]
-        return out
-
-    def as_json(self) -> list[dict[str, object]]:
-        return [
-            {
-                "contender": name,
-                "connections": count,
-                "requests_per_second": self.spread(name, count).as_json(),
-                "ratio": self.ratio(name, count).as_json(),
-                "rounds": self.rates[name, count],
-            }
-            for count in self.connections
-            for name in self.names
+def matrix(*, full: bool) -> tuple[Point, ...]:
+    """The points to measure: those that tell most, or all."""
+    if full:
+        found = [
+            Point(workload=workload.name, connections=connections, streams=streams)
+            for workload in WORKLOADS
+            for connections in CONNECTIONS
+            for streams in STREAMS
+            if connections * streams <= (workload.most_streams or connections * streams)
         ]
+        return (*found, _MIXED_POINT)
+    return (
+        *(
+            Point(workload=SMALL.name, connections=connections, streams=streams)
+            for connections, streams in ((1, 1), (1, 16), (4, 16), (4, 100), (32, 1))
+        ),
+        Point(workload=FOUR_KIB.name, connections=4, streams=16),
+        Point(workload=ONE_MIB.name, connections=1, streams=1),
+        Point(workload=ONE_MIB.name, connections=4, streams=1),
+        Point(workload=STREAM.name, connections=4, streams=16),
+        _MIXED_POINT,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Requests as files for h2load."""
+
+    folder: Path
+
+    def of(self, workload: Workload) -> Path:
+        file = self.folder / workload.name
+        if not file.exists():
+            file.write_bytes(workload.body())
+        return file
 
 
 def run(
     contenders: Sequence[Contender],
     *,
+    points: Sequence[Point],
     rounds: int,
-    requests: int,
-    connections: Sequence[int],
+    seconds: float,
     root: Path,
     progress: Callable[[str], None],
 ) -> RpcResult:
-    """Every contender, fresh, in every round.
+    """Every contender, fresh, in every round; one that is no gRPC server with small calls only.
+
+    Args:
+        seconds: of each measurement.
 
     Raises:
         BenchError: a server or a call failed.
     """
-    result = RpcResult(
-        names=tuple(contender.name for contender in contenders), connections=tuple(connections)
-    )
+    names = tuple(contender.name for contender in contenders)
+    result = RpcResult(names=names, points=tuple(points))
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
-        body = Path(folder) / "request"
-        body.write_bytes(framed(echo_request().SerializeToString()))
-        timeout = _TIMEOUT_FLOOR_SECONDS + requests / _SLOWEST_RATE
+        bodies = Bodies(Path(folder))
         for turn in range(rounds):
-            for contender in rotated(contenders, turn):
-                progress(f"round {turn + 1} of {rounds}: {contender.name}")
-                life = 2 * timeout * len(connections) + _TIMEOUT_FLOOR_SECONDS
-                with served(contender, root=root, life_seconds=life) as client:
-                    for count in connections:
-                        rate = _rate(client, body, requests, count, timeout, contender.name)
-                        result.rates.setdefault((contender.name, count), []).append(rate)
+            with ExitStack() as stack:
+                servers = [
+                    stack.enter_context(served(contender, root=root, life_seconds=_LIFE_SECONDS))
+                    for contender in contenders
+                ]
+                for number, point in enumerate(points):
+                    progress(f"round {turn + 1} of {rounds}: {point}")
+                    for server in rotated(servers, turn + number):
+                        if not server.contender.grpc and point.workload != SMALL.name:
+                            continue
+                        sample = measure(server, point, bodies, seconds)
+                        result.samples.setdefault((point, server.name), []).append(sample)
     return result
 
 
-def _rate(
-    client: Client, body: Path, requests: int, connections: int, timeout: float, name: str
-) -> float:
-    answer = client.execute(echo_request())
-    least = least_answer_bytes(answer)
+def measure(server: Served, point: Point, bodies: Bodies, seconds: float) -> Sample:
+    """One run, after a warm-up.
+
+    Raises:
+        BenchError: a call went wrong, or answers differ before and after.
+    """
+    if point.workload == MIXED:
+        parts = [Part.of(server, bodies, *each) for each in MIX]
+    else:
+        workload = _BY_NAME[point.workload]
+        parts = [Part.of(server, bodies, workload, point.connections, point.streams)]
     try:
-        for number in (max(requests // WARM_UP_SHARE, connections), requests):
-            rate = h2load.run(
-                client.port,
-                body,
-                requests=number,
-                connections=connections,
-                least_bytes=least,
-                timeout_seconds=timeout,
-            )
+        _run(parts, seconds * WARM_UP_SHARE)
+        before = server.server.cpu_seconds()
+        found = _run(parts, seconds)
+        spent = server.server.cpu_seconds() - before
     except BenchError as error:
-        raise BenchError(f"{name}, {connections} connections: {error}") from None
-    if client.execute(echo_request()).result.value != answer.result.value:
-        raise BenchError(f"{name} answers otherwise after {requests} calls than before")
-    return rate
+        raise BenchError(f"{server.name}, {point}: {error}") from None
+    for part in parts:
+        part.check(server)
+    done = sum(each.report.done for each in found)
+    first = found[0]  # of a mix, the small calls' latencies: they are what the others disturb
+    return Sample(
+        rate=sum(each.report.rate for each in found),
+        p50_ms=first.percentile(50),
+        p99_ms=first.percentile(99),
+        p999_ms=first.percentile(99.9),
+        cpu_us=spent / done * 1e6,
+        rss_mib=server.server.resident_mib(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A workload, who gets it, and what a right answer is."""
+
+    workload: Workload
+    load: tuple[int, Path, int, int]
+    answer: Answer | None
+
+    @classmethod
+    def of(
+        cls, server: Served, bodies: Bodies, workload: Workload, connections: int, streams: int
+    ) -> Part:
+        answer = server.client.answer(workload) if server.contender.grpc else None
+        load = (server.port, bodies.of(workload), connections, streams)
+        return cls(workload, load, answer)
+
+    def for_seconds(self, seconds: float) -> h2load.Load:
+        port, body, connections, streams = self.load
+        return h2load.Load(
+            port=port,
+            path=self.workload.path,
+            body=body,
+            connections=connections,
+            streams=streams,
+            seconds=seconds,
+        )
+
+    @property
+    def least_bytes(self) -> int:
+        return 0 if self.answer is None else self.answer.least_bytes
+
+    def check(self, server: Served) -> None:
+        """Raises:
+        BenchError: the server does not answer as it did before.
+        """
+        if self.answer and server.client.answer(self.workload).values != self.answer.values:
+            raise BenchError(f"{server.name} answers {self.workload.name} otherwise than before")
+
+
+def _run(parts: Iterable[Part], seconds: float) -> list[h2load.Measured]:
+    parts = list(parts)
+    return h2load.run(
+        *(part.for_seconds(seconds) for part in parts),
+        least_bytes=[part.least_bytes for part in parts],
+    )

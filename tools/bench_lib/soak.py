@@ -131,11 +131,11 @@ def run(
     wrong: list[str] = []
     surprises = 0
     memory: list[int] = []
-    with running(command, name="ftbridge", root=root, life_seconds=life_seconds) as port:
+    with running(command, name="ftbridge", root=root, life_seconds=life_seconds) as server:
         parts = [round(calls * WARM_UP), *[round(calls * (1 - WARM_UP) / STEPS)] * STEPS]
         for number, part in enumerate(parts):
             progress(f"soak: part {number + 1} of {len(parts)}, {part} calls")
-            for worker in _load(f"127.0.0.1:{port}", part, workers, number):
+            for worker in _load(f"127.0.0.1:{server.port}", part, workers, number):
                 done += worker.done
                 wrong += worker.wrong
                 surprises += worker.wrong_count

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .client import Client
-from .contenders import BASE, OURS, TWIN, Contender, rotated, served
+from .contenders import Contender, rotated, served
 from .errors import BenchError
+from .names import BASE, OURS, TWIN
 from .request import execute_request
 from .spread import Spread, ratios
 from .work import spin
@@ -137,10 +138,10 @@ def run(
         for contender in rotated(contenders, turn):
             progress(f"round {turn + 1} of {rounds}: {contender.name}")
             with (
-                served(contender, root=root, life_seconds=_LIFE_SECONDS) as client,
-                Client(client.port, name=contender.name) as pinger,
+                served(contender, root=root, life_seconds=_LIFE_SECONDS) as server,
+                Client(server.port, name=contender.name) as pinger,
             ):
-                load = _Load(client, calls=calls, iterations=iterations, expected=expected)
+                load = _Load(server.client, calls=calls, iterations=iterations, expected=expected)
                 result.rounds.setdefault(contender.name, []).append(_measure(load, pinger))
     return result
 

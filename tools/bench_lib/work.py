@@ -6,6 +6,7 @@ imports it, and nothing but the server may differ between contenders.
 
 import sys
 import threading
+from collections.abc import Iterator
 
 
 def spin(iterations: int) -> int:
@@ -22,6 +23,17 @@ def spin(iterations: int) -> int:
 def echo(text: str, count: int) -> dict[str, object]:
     """The smallest real tool: two arguments in, a JSON object out."""
     return {"text": text, "count": count}
+
+
+def echo_bytes(data: bytes) -> bytes:
+    """What came in, as it came."""
+    return data
+
+
+def count(to: int) -> Iterator[dict[str, int]]:
+    """A stream of so many small objects."""
+    for number in range(to):
+        yield {"number": number}
 
 
 def burn(iterations: int) -> dict[str, int]:
