@@ -32,7 +32,7 @@ from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
 from ftbridge.cli.interpreter import interpreter_line
 from ftbridge.cli.lock_options import lock_options
-from ftbridge.cli.lock_profile import DEFAULT_FILE, profiled_locks, read_file
+from ftbridge.cli.lock_profile import LockProfile, profile_options, profiled_locks
 from ftbridge.cli.metrics import exposed, read_metrics
 from ftbridge.cli.options import wire_options
 from ftbridge.cli.signals import hearing, serve_until_signal
@@ -154,16 +154,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
     metavar="[HOST:]PORT",
     help="Figures for Prometheus at http://HOST:PORT/metrics; without HOST, for this machine only.",
 )
-@click.option(
-    "--profile-locks",
-    "lock_report",
-    callback=read_file,
-    is_flag=False,
-    flag_value=DEFAULT_FILE,
-    metavar="[FILE]",
-    help="Report which locks the adapter's threads wait for: written at the end and on SIGUSR1, as "
-    f"its ending says (.html, .json, .txt, .pb.gz and more). Default: {DEFAULT_FILE}.",
-)
+@profile_options
 @click.option("--self-check", is_flag=True, help="Call a tool through the socket after starting.")
 def serve(
     adapter: str,
@@ -182,7 +173,7 @@ def serve(
     port_file: Path | None,
     log_level: str,
     metrics: tuple[str, int] | None,
-    lock_report: Path | None,
+    lock_profile: LockProfile | None,
     self_check: bool,
     policy: WirePolicy,
     lock_care: LockCare,
@@ -204,15 +195,17 @@ def serve(
     )
     guard = GilGuard(allow_gil=allow_gil)
     # Until the command has ended, so that the report has what happens while stopping.
-    click.get_current_context().with_resource(
-        profiled_locks(lock_report, f"ftbridge serve {adapter}")
+    calls = click.get_current_context().with_resource(
+        profiled_locks(lock_profile, f"ftbridge serve {adapter}")
     )
     with _clear_failures(adapter, listen):
         guard.check_start()
         with guard.loading():  # round the server too: stock grpcio switches the GIL on
             adapter_class = _load(adapter)
             host = AdapterHost(adapter_class, lifetime=lifetime, serialize=serialize, config=config)
-            meter = None if metrics is None else CallMeter(host.tools)
+            meter = None if metrics is None and calls is None else CallMeter(host.tools)
+            if calls is not None:
+                calls.meter = meter
             server = BridgeServer(
                 host,
                 listen=str(listen),

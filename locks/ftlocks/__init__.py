@@ -29,8 +29,9 @@ from ftlocks.mapping import ConcurrentDict, ConcurrentDictStatistics
 from ftlocks.mutex import Lock, RLock
 from ftlocks.once import Lazy, Once, OnceStatistics
 from ftlocks.order import OrderChecker, OrderReport, OrderStep, check_order
-from ftlocks.profiler.report import Profile
+from ftlocks.profiler.report import Profile, WhatIf
 from ftlocks.profiler.session import Profiling, profile
+from ftlocks.profiler.whatif import Injection, Progress
 from ftlocks.rwlock import RWLock, RWLockStatistics
 from ftlocks.semaphore import BoundedSemaphore, Semaphore, SemaphoreStatistics
 from ftlocks.spin import BarrierTimeoutError, SpinBarrier, SpinBarrierStatistics
@@ -60,6 +61,7 @@ __all__ = [
     "Event",
     "EventStatistics",
     "Hold",
+    "Injection",
     "KeyedLock",
     "KeyedLockStatistics",
     "Lazy",
@@ -79,6 +81,7 @@ __all__ = [
     "OwnerDiedError",
     "Profile",
     "Profiling",
+    "Progress",
     "RLock",
     "RWLock",
     "RWLockStatistics",
@@ -97,6 +100,7 @@ __all__ = [
     "Waiter",
     "WatchReport",
     "Watchdog",
+    "WhatIf",
     "WouldBlockError",
     "add_observer",
     "check_order",

@@ -64,6 +64,13 @@ class Observer:
     def left(self, lock: LockInfo, key: object, thread: int) -> None:
         """It is free again; `thread` is the ident of the one that had it, 0 if unknown."""
 
+    def concerns(self, lock: LockInfo) -> bool:
+        """Whether a `Lock` or `RLock` is to go that longer way for this observer's sake.
+
+        Where another one wants all, or of other primitives, it is told of those as well.
+        """
+        return True
+
 
 class Settings(NamedTuple):
     """How `Lock` and `RLock` are to be observed.
@@ -109,6 +116,7 @@ _requested = False
 # Read by the primitives, written with the switch held.
 active = False
 settings = Settings()
+_choosy: tuple[Observer, ...] = ()  # that want to know of every hold of some locks
 site_depth = 0
 on_wanted: tuple[Callable[[LockInfo, str, bool], None], ...] = ()
 on_gave_up: tuple[Callable[[LockInfo, str, int], None], ...] = ()
@@ -150,6 +158,13 @@ def _frames_up_to(made_by: FrameType) -> tuple[tuple[CodeType, int], ...]:
             found.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return tuple(found)
+
+
+def settings_of(lock: LockInfo) -> Settings:
+    """How this `Lock` or `RLock` is to be observed."""
+    if any(observer.concerns(lock) for observer in _choosy):
+        return settings._replace(tracked=True)
+    return settings
 
 
 def begin(lock: Observable) -> None:
@@ -220,8 +235,16 @@ def observing(observer: Observer, *, sample: int = 1) -> Iterator[None]:
         remove_observer(observer)
 
 
+def _tracks(kind: type[Observer]) -> bool:
+    return (
+        kind.taking is not Observer.taking
+        or kind.taken is not Observer.taken
+        or kind.left is not Observer.left
+    )
+
+
 def _apply() -> None:
-    global active, settings, site_depth, on_wanted, on_gave_up, on_waited, on_released
+    global active, settings, site_depth, _choosy, on_wanted, on_gave_up, on_waited, on_released
     global on_taking, on_taken, on_left
     told = [observer for observer, _ in _observers]
     # A method that nobody overrode costs nothing.
@@ -232,12 +255,14 @@ def _apply() -> None:
     on_taking = tuple(o.taking for o in told if type(o).taking is not Observer.taking)
     on_taken = tuple(o.taken for o in told if type(o).taken is not Observer.taken)
     on_left = tuple(o.left for o in told if type(o).left is not Observer.left)
+    trackers = [o for o in told if _tracks(type(o))]
+    _choosy = tuple(o for o in trackers if type(o).concerns is not Observer.concerns)
     sample = 1 if _requested else min((sample for _, sample in _observers), default=1)
     settings = Settings(
         sample,
         bool(on_wanted),
         any(observer.owners for observer in told),
-        bool(on_taking or on_taken or on_left),
+        len(trackers) > len(_choosy),
     )
     site_depth = max((observer.site_depth for observer in told), default=0)
     active = _requested or bool(_observers)

@@ -91,7 +91,7 @@ class _Mutex:
     def _observe(self, on: bool) -> None:
         watch = self._watch
         if on or self._always:
-            settings = _hooks.settings
+            settings = _hooks.settings_of(self._info)
             if self._always:
                 settings = settings._replace(sample=1)
             if watch is None or watch.settings != settings:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from cli.test_serve import BRIDGE, Command, Server
 
+from ftbridge.cli.lock_profile import Calls
+from ftbridge.metrics import CallMeter
 from ftbridge.rpc import Channel
 from ftbridge.wire import messages
 
@@ -149,3 +151,55 @@ def test_a_file_that_cannot_be_written_is_refused_at_once(
 
     assert command.status == 2
     assert said in command.err
+
+
+def test_a_lock_is_slowed_down_and_calls_are_counted(folder: Path) -> None:
+    server = Server(
+        folder,
+        "--adapter",
+        "hot:Hot",
+        "--threads",
+        "4",
+        "--profile-locks=locks.json",
+        "--inject-hold=H?t=3ms",
+        "--inject-delay=nothing=5us",
+    )
+    try:
+        _load(server.address)
+        status, err = server.stop()
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+    assert status == 0
+    unknown, slowed = json.loads((folder / "locks.json").read_text())["what_if"]
+    assert (slowed["kind"], slowed["matched"], slowed["unit"]) == ("hold", ["Hot"], "calls")
+    assert slowed["acquisitions"] == CALLERS * CALLS
+    assert slowed["pairs"] + slowed["dropped"] > 0
+    assert unknown["verdict"] == "unknown lock"
+    assert "What if nothing delay +5 us: no lock of this name was made" in err
+
+
+def test_calls_are_counted_whatever_their_outcome() -> None:
+    calls = Calls()
+    assert calls.done() == 0
+    calls.meter = CallMeter(["a"])
+    for tool, outcome in (("a", "ok"), ("a", "failed"), ("b", "ok")):
+        calls.meter.started(tool)
+        calls.meter.ended(tool, outcome, 1000)
+    assert calls.done() == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--profile-locks", "--inject-hold=Hot"], "write LOCK=TIME, such as ledger=50us"),
+        (["--profile-locks", "--inject-delay=Hot=5"], "cannot read '5' as a time"),
+        (["--inject-delay=Hot=5us"], "add --profile-locks"),
+    ],
+)
+def test_a_mistaken_injection_is_refused(folder: Path, options: list[str], said: str) -> None:
+    command = Command(folder, "serve", "--adapter", "hot:Hot", *options)
+
+    assert command.status == 2
+    assert said in " ".join(command.err.split())

@@ -6,6 +6,7 @@ threads run on meanwhile.
 
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from ftlocks import _hooks, _records
@@ -24,6 +25,7 @@ from ftlocks.profiler.report import (
     Stretch,
     ThreadReport,
     Times,
+    WhatIf,
 )
 from ftlocks.statistics import owner_named
 
@@ -37,10 +39,12 @@ def build(
     sample: int,
     threshold_ns: int,
     depth: int,
+    what_if: tuple[WhatIf, ...] = (),
     notes: Iterable[str] = (),
 ) -> Profile:
     """Put a profile together."""
     threads, blocked = _threads(buffers)
+    locks = lock_reports(buffers, depth)
     return Profile(
         title=title,
         started_ns=started_ns,
@@ -49,12 +53,13 @@ def build(
         threshold_ns=threshold_ns,
         depth=depth,
         interpreter=interpreter(),
-        locks=lock_reports(buffers, depth),
+        locks=locks,
         idle=_idle(buffers),
         pending=_pending(ended_ns),
         threads=threads,
         blocked=blocked,
-        notes=(*_standing_notes(sample, threshold_ns), *notes),
+        what_if=what_if,
+        notes=(*_standing_notes(sample, threshold_ns), *_injection_notes(what_if, locks), *notes),
     )
 
 
@@ -84,6 +89,24 @@ def _standing_notes(sample: int, threshold_ns: int) -> list[str]:
     if threshold_ns:
         notes.append(f"waits under {threshold_ns / 1000:g} us are only counted")
     return notes
+
+
+def _injection_notes(what_if: tuple[WhatIf, ...], locks: tuple[LockReport, ...]) -> list[str]:
+    if not what_if:
+        return []
+    labels = [lock.label for lock in locks]
+    unknown = [
+        f"there is no lock {each.lock!r} to inject a {each.kind} into; there are "
+        + (", ".join(map(repr, get_close_matches(each.lock, labels, 3) or labels[:5])) or "none")
+        for each in what_if
+        if each.verdict == "unknown lock"
+    ]
+    return [
+        *unknown,
+        "waits and holds include the time that was injected into locks, half of the run",
+        "a loss is of the time that was injected, and of the program as it ran here: a lock that "
+        "is held longer, or made faster, may meet another limit",
+    ]
 
 
 def _with_share(lock: LockReport, total: int) -> LockReport:

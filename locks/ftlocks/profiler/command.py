@@ -17,9 +17,11 @@ from typing import Any
 
 from ftlocks import _programs
 from ftlocks.profiler import formats
+from ftlocks.profiler.calls import CallCounter
 from ftlocks.profiler.instrument import Instrumentation
 from ftlocks.profiler.session import DEPTH, EVENTS, SAMPLE, Profiling, profile
 from ftlocks.profiler.times import seconds
+from ftlocks.profiler.whatif import Progress, injection
 
 _EXAMPLES = """\
 examples:
@@ -41,20 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             formats.format_of(path)
             if not path.parent.is_dir():
                 raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+        calls = progress = None
+        if options.progress:
+            calls = CallCounter(options.progress)
+            progress = Progress(f"calls of {options.progress}", calls.value)
         run = profile(
             sample=options.sample,
             threshold=seconds(options.threshold) if options.threshold else 0.0,
             depth=options.depth,
             events=options.events,
             title=" ".join([*(["-m"] if options.module else []), *options.program]),
+            inject=[injection(text, kind) for text, kind in options.inject],
+            progress=progress,
+            window=seconds(options.inject_window) if options.inject_window else 0.0,
         )
         code, module = _loaded(options.program[0], module=options.module)
     except (ValueError, OSError, ImportError) as error:
         print(f"ftlocks profile: {error}", file=sys.stderr)
         return 2
     sys.argv = [module.__file__ or options.program[0], *options.program[1:]]
-    _arrange_report(run, outputs, table=not options.no_table)
+    _arrange_report(run, calls, outputs, table=not options.no_table)
     Instrumentation().install()
+    if calls is not None:
+        calls.start()
     run.start()
     sys.modules["__main__"] = module
     exec(code, module.__dict__)
@@ -118,6 +129,36 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="stretches of time to keep for each thread's timeline",
     )
+    what_if = command.add_argument_group(
+        "what if",
+        "Slow locks down in windows of time that alternate with undisturbed ones, and report how "
+        "much less is done for each microsecond. LOCK is a lock's name or the place where it was "
+        "made, as the report names them, or a pattern of these. May be given several times.",
+    )
+    for kind, what in (
+        ("delay", "before each attempt to take LOCK"),
+        ("hold", "while LOCK is held, after each acquisition"),
+    ):
+        what_if.add_argument(
+            f"--inject-{kind}",
+            dest="inject",
+            action="append",
+            type=lambda text, kind=kind: (text, kind),  # type: ignore[misc]
+            default=[],
+            metavar="LOCK=TIME",
+            help=f"extra time {what}, such as ledger=50us",
+        )
+    what_if.add_argument(
+        "--progress",
+        metavar="FUNCTION",
+        help="count the calls of this function that have returned, such as handle, Shop.sell or "
+        "shop.Shop.sell, instead of each lock's own acquisitions",
+    )
+    what_if.add_argument(
+        "--inject-window",
+        metavar="TIME",
+        help="length of each window, such as 50ms (default: what it takes)",
+    )
     command.add_argument("-m", dest="module", action="store_true", help="run a module")
     command.add_argument("program", nargs=argparse.REMAINDER, help="what to run, its arguments")
     _programs.add_parsers(commands)
@@ -147,7 +188,9 @@ def _loaded(name: str, *, module: bool) -> tuple[CodeType, ModuleType]:
     return code, found
 
 
-def _arrange_report(run: Profiling, outputs: list[Path], *, table: bool) -> None:
+def _arrange_report(
+    run: Profiling, calls: CallCounter | None, outputs: list[Path], *, table: bool
+) -> None:
     """Have the report written at the end: registered first, so run last of all."""
     process = os.getpid()
 
@@ -155,6 +198,8 @@ def _arrange_report(run: Profiling, outputs: list[Path], *, table: bool) -> None
         if os.getpid() != process:
             return  # a child of a fork, whose report this is not
         run.stop()
+        if calls is not None:
+            calls.stop()
         report = run.report()
         try:
             sys.stdout.flush()

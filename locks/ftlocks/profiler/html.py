@@ -11,6 +11,8 @@ from typing import Any, Final
 from ftlocks._sites import Frame
 from ftlocks.profiler.histogram import bounds_of
 from ftlocks.profiler.report import Holder, LockReport, Place, Profile, Times, place_of
+from ftlocks.profiler.table import extra as extra_of
+from ftlocks.profiler.table import meaning
 
 # Stretches of time that go into the page, the longest of all threads': 50,000 make 2 MB, which a
 # browser draws in a blink. The JSON and trace formats have all.
@@ -73,6 +75,24 @@ def _data(profile: Profile) -> dict[str, Any]:
         "idle": [
             [each.label, each.mode, each.count, each.timeouts, each.total_ns, each.max_ns]
             for each in profile.idle
+        ],
+        "whatIf": [
+            [
+                each.lock,
+                extra_of(each),
+                each.verdict,
+                each.pairs,
+                each.window_ns,
+                each.rate,
+                each.rate_injected,
+                each.loss,
+                each.loss_low,
+                each.loss_high,
+                each.unit,
+                meaning(each),
+                list(each.matched),
+            ]
+            for each in profile.what_if
         ],
         "pending": [
             [each.label, each.thread, each.waited_ns, list(each.owners), place_of(each.stack)]

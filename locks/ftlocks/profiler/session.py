@@ -4,14 +4,17 @@ Must never be on the way of a lock: all it does is to add an observer and to rem
 """
 
 import sys
+from collections.abc import Iterable
 from time import perf_counter_ns as clock
 from types import TracebackType
 from typing import Final, Self
 
 from ftlocks import _hooks
 from ftlocks.profiler.building import build, lock_reports
+from ftlocks.profiler.experiment import Experiments
 from ftlocks.profiler.recorder import Recorder
 from ftlocks.profiler.report import LockReport, Profile
+from ftlocks.profiler.whatif import Injection, Injector, Progress
 
 # One uncontended hold in so many is timed: with it the cost of being profiled, measured by
 # `tools/bench locks`, is dominated by the counting itself.
@@ -27,7 +30,16 @@ class Profiling:
     """
 
     def __init__(
-        self, *, sample: int, threshold: float, depth: int, events: int, title: str
+        self,
+        *,
+        sample: int,
+        threshold: float,
+        depth: int,
+        events: int,
+        title: str,
+        inject: Iterable[Injection] = (),
+        progress: Progress | None = None,
+        window: float = 0.0,
     ) -> None:
         if threshold < 0:
             raise ValueError(f"threshold must not be negative, got {threshold!r} s")
@@ -37,7 +49,15 @@ class Profiling:
             raise ValueError(f"events must not be negative, got {events!r}")
         if sample < 1:
             raise ValueError(f"sample must be at least 1, got {sample!r}")
+        if window < 0:
+            raise ValueError(f"window must not be negative, got {window!r} s")
         self._sample = sample
+        self._injector = Injector(inject)
+        self._experiments = (
+            Experiments(self._injector, progress, window_ns=int(window * 1e9))
+            if self._injector.targets
+            else None
+        )
         self._depth = depth
         self._title = title or program()
         self._recorder = Recorder(threshold_ns=int(threshold * 1e9), depth=depth, events=events)
@@ -51,9 +71,15 @@ class Profiling:
             raise RuntimeError("this profile has been started before; ftlocks.profile() makes one")
         self._started_ns = clock()
         _hooks.add_observer(self._recorder, sample=self._sample)
+        if self._experiments is not None:
+            _hooks.add_observer(self._injector, sample=self._sample)
+            self._experiments.start()
 
     def stop(self) -> None:
         """End; no error when it has ended before."""
+        if self._experiments is not None:
+            self._experiments.stop()
+            _hooks.remove_observer(self._injector)
         _hooks.remove_observer(self._recorder)
         if not self._ended_ns:
             self._ended_ns = clock()
@@ -84,6 +110,7 @@ class Profiling:
             sample=self._sample,
             threshold_ns=self._recorder.threshold_ns,
             depth=self._depth,
+            what_if=self._experiments.results() if self._experiments is not None else (),
             notes=self.notes,
         )
 
@@ -95,6 +122,9 @@ def profile(
     depth: int = DEPTH,
     events: int = EVENTS,
     title: str = "",
+    inject: Iterable[Injection] = (),
+    progress: Progress | None = None,
+    window: float = 0.0,
 ) -> Profiling:
     """A contention profile of all locks of this package, for the length of a block::
 
@@ -114,8 +144,23 @@ def profile(
         depth: frames to keep of a call stack.
         events: stretches of time to keep for each thread's timeline; the oldest go first.
         title: what the report is about; by default, the program.
+        inject: locks to slow down, in windows of time that alternate with undisturbed ones, to see
+            how much less is done meanwhile (`Profile.what_if`). A lock among them costs as much as
+            with a lock-order checker, in both sorts of windows.
+        progress: what counts as done; by default, of each of these locks its acquisitions.
+        window: seconds of each window; 0 begins with 0.02 and takes longer ones, up to a second,
+            where less than 100 units are done in it.
     """
-    return Profiling(sample=sample, threshold=threshold, depth=depth, events=events, title=title)
+    return Profiling(
+        sample=sample,
+        threshold=threshold,
+        depth=depth,
+        events=events,
+        title=title,
+        inject=inject,
+        progress=progress,
+        window=window,
+    )
 
 
 def program() -> str:

@@ -5,7 +5,7 @@ Must never use anything but plain characters: it also goes into log files.
 
 import shutil
 
-from ftlocks.profiler.report import LockReport, Profile, place_of
+from ftlocks.profiler.report import FEWEST_PAIRS, LockReport, Profile, WhatIf, place_of
 
 # Locks, places and holders shown; the rest is in the other formats.
 LOCKS = 15
@@ -38,7 +38,8 @@ def render(profile: Profile, width: int = 0) -> str:
     lines = [_headline(profile), ""]
     shown = profile.locks[:LOCKS]
     if not shown:
-        return "\n".join([lines[0], "No lock was taken that is profiled.", *_notes(profile)])
+        nothing = "No lock was taken that is profiled."
+        return "\n".join([lines[0], nothing, *_what_if(profile), *_notes(profile)])
     rows = [_row(lock) for lock in shown]
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     fixed = sum(widths[1:]) + 2 * len(widths[1:])
@@ -49,6 +50,7 @@ def render(profile: Profile, width: int = 0) -> str:
     for lock in shown:
         if lock.waiting_ns:
             lines += ["", *_details(lock)]
+    lines += _what_if(profile)
     if profile.idle:
         lines += ["", "Waits that are no contention:"]
         lines += [
@@ -64,6 +66,73 @@ def render(profile: Profile, width: int = 0) -> str:
             waited = duration(wait.waited_ns)
             lines.append(f"  {wait.thread} for {wait.label}{where}: {waited} so far{held}")
     return "\n".join([*lines, *_notes(profile)])
+
+
+def _what_if(profile: Profile) -> list[str]:
+    """A row for each lock that was slowed down, and below it what that means."""
+    if not profile.what_if:
+        return []
+    headings = ("what if", "pairs", "a second", "slowed", "lost", "95 %", "per us")
+    rows = [
+        (
+            f"{each.lock} {extra(each)}",
+            str(each.pairs),
+            rate(each.rate) if each.pairs else "-",
+            rate(each.rate_injected) if each.pairs else "-",
+            *_loss(each),
+        )
+        for each in profile.what_if
+    ]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    lines = [_aligned(row, widths) for row in (headings, *rows)]
+    return [
+        "",
+        *lines,
+        *[f"  {each.lock} {extra(each)}: {meaning(each)}" for each in profile.what_if],
+    ]
+
+
+def _loss(each: WhatIf) -> tuple[str, str, str]:
+    if each.verdict not in ("lost", "gained", "cannot tell"):
+        return "-", "-", "-"
+    return (
+        f"{each.loss:.1%}",
+        f"{each.loss_low:.1%} to {each.loss_high:.1%}",
+        "-" if each.verdict == "cannot tell" else f"{each.loss_per_us:.2%}",
+    )
+
+
+def extra(each: WhatIf) -> str:
+    """The extra time, as it is asked for."""
+    return f"{each.kind} +{duration(each.asked_ns)}"
+
+
+def rate(value: float) -> str:
+    """How many a second."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def meaning(each: WhatIf) -> str:
+    """What came of slowing a lock down, in a sentence."""
+    if each.verdict == "unknown lock":
+        return "no lock of this name was made"
+    if each.verdict == "never taken":
+        return "the lock was never taken"
+    if each.verdict == "too few windows":
+        return (
+            f"nothing can be said: {each.pairs} pairs of windows of {duration(each.window_ns)}, "
+            f"{each.dropped} more with too little done; {FEWEST_PAIRS} are needed"
+        )
+    if each.verdict == "cannot tell":
+        # What may be lost at most, in the same unit.
+        most = each.loss_high / (each.injected_ns / 1000)
+        return f"cannot be told from no loss at all; at most {most:.2%} of the {each.unit} per us"
+    verb = each.verdict
+    per_us = abs(each.loss_per_us)
+    return (
+        f"{per_us:.2%} of the {each.unit} {verb} per us, {rate(per_us * each.rate)} a second; of "
+        f"each us, {each.arrived:.2f} us more passed from one to the next"
+    )
 
 
 def _headline(profile: Profile) -> str:

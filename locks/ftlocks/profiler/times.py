@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+_A_SECOND: Final = {"ns": 1e9, "us": 1e6, "ms": 1e3, "s": 1.0}
 
 
 def seconds(text: str) -> float:
@@ -11,4 +11,4 @@ def seconds(text: str) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s)\s*", text)
     if found is None:
         raise ValueError(f"cannot read {text!r} as a time: write it like 10us, 2ms or 0.5s")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(found[1]) / _A_SECOND[found[2]]

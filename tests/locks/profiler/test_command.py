@@ -158,3 +158,69 @@ def test_a_mistaken_command_is_told_before_anything_runs(arguments, said, tmp_pa
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SHOP = """
+import sys, threading
+
+ledger = threading.Lock()
+done = threading.Event()
+
+def sell():
+    with ledger:
+        pass
+
+def clerk():
+    while not done.is_set():
+        sell()
+
+threads = [threading.Thread(target=clerk) for _ in range(2)]
+for thread in threads:
+    thread.start()
+done.wait(float(sys.argv[1]))
+done.set()
+"""
+
+
+@pytest.mark.parametrize("counted", [[], ["--progress", "shop.sell"]], ids=["own", "calls"])
+def test_slowing_down_locks_of_an_unmodified_program(tmp_path, counted):
+    (tmp_path / "shop.py").write_text(SHOP)
+    done = _profile(
+        "--inject-hold=shop.py:4=200us",
+        "--inject-delay=ledgr=1us",
+        "--inject-window=5ms",
+        *counted,
+        "-o",
+        "locks.json",
+        "shop.py",
+        "0.7",
+        folder=tmp_path,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Exception" not in done.stderr
+    slowed, unknown = json.loads((tmp_path / "locks.json").read_text())["what_if"]
+    assert slowed["matched"] == ["Lock made at shop.py:4"]
+    assert slowed["unit"] == ("calls of shop.sell" if counted else "acquisitions")
+    assert slowed["injected_ns"] >= 200_000
+    assert slowed["pairs"] + slowed["dropped"] > 0
+    assert unknown["verdict"] == "unknown lock"
+    assert "note: there is no lock 'ledgr' to inject a delay into; there are" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("--inject-hold=ledger", "cannot read 'ledger': write LOCK=TIME, such as ledger=50us"),
+        ("--inject-delay=ledger=5", "cannot read '5' as a time"),
+        ("--inject-window=5", "cannot read '5' as a time"),
+    ],
+)
+def test_a_mistaken_what_if_is_refused_before_the_program_runs(
+    program, tmp_path, option, complaint
+):
+    done = _profile(option, str(program), folder=tmp_path)
+
+    assert done.returncode == 2
+    assert f"ftlocks profile: {complaint}" in done.stderr
+    assert done.stdout == ""

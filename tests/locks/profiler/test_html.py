@@ -9,6 +9,7 @@ import pytest
 from locks.profiler.browser import needs_browser, rendered
 from locks.profiler.contention import contended
 
+from ftlocks import WhatIf
 from ftlocks.profiler import html
 
 
@@ -100,3 +101,65 @@ def test_a_browser_shows_an_empty_report(tmp_path):
 
     assert console == []
     assert "No thread waited for a lock that was profiled." in page
+
+
+def _tried(**changes):
+    return WhatIf(
+        **{
+            "lock": "catalogue",
+            "kind": "hold",
+            "asked_ns": 50_000,
+            "matched": ("catalogue",),
+            "unit": "orders",
+            "acquisitions": 900,
+            "pairs": 12,
+            "dropped": 1,
+            "window_ns": 20_000_000,
+            "injected_ns": 50_000,
+            "per_unit": 1.0,
+            "rate": 10_000.0,
+            "rate_injected": 6_000.0,
+            "loss": 0.4,
+            "loss_low": 0.35,
+            "loss_high": 0.45,
+            **changes,
+        }
+    )
+
+
+@needs_browser
+def test_what_came_of_slowing_locks_down_is_drawn(report, tmp_path):
+    slowed = dataclasses.replace(
+        report,
+        what_if=(
+            _tried(),
+            _tried(lock="stock", loss=0.01, loss_low=-0.02, loss_high=0.03),
+            _tried(lock="<b>ledgr</b>", matched=()),
+        ),
+    )
+    path = tmp_path / "report.html"
+    slowed.write(path)
+    dom, console = rendered(path, tmp_path / "profile")
+
+    assert console == []
+    rows = re.findall(r'<tr data-verdict="([^"]*)">(.*?)</tr>', dom)
+    assert [verdict for verdict, _ in rows] == ["lost", "cannot tell", "unknown lock"]
+    texts = [markup.unescape(re.sub(r"<[^>]+>", " ", row)) for _, row in rows]
+    assert "0.80% of the orders lost per us, 80 a second" in texts[0]
+    assert "of each us, 1.33 us more passed from one to the next" in texts[0]
+    assert "10,000 6,000 40 %" in re.sub(r"\s+", " ", texts[0])
+    assert "cannot be told from no loss at all; at most 0.06% of the orders per us" in texts[1]
+    assert "<b>ledgr</b>" in texts[2]
+    assert "no lock of this name was made" in texts[2]
+    # A bar and the line of its interval where there is one; nothing where nothing is known.
+    assert [row.count("<rect") for _, row in rows] == [1, 1, 0]
+    assert [row.count('class="whisker"') for _, row in rows] == [1, 1, 0]
+
+
+@needs_browser
+def test_without_it_there_is_no_such_part(report, tmp_path):
+    path = tmp_path / "report.html"
+    report.write(path)
+    dom, _ = rendered(path, tmp_path / "profile")
+
+    assert re.search(r'<section class="card" id="what-if-card" hidden', dom)
