@@ -64,7 +64,7 @@ def report_of_outcome(title: str, outcome: Outcome, seconds: float, not_proved: 
                 modules=tuple(outcome.instrumented),
             ),
         ),
-        (not_proved.replace("\n", " "),),
+        (not_proved,),
         tuple(outcome.doubts),
         tuple(finding_of_race(race, why) for race, why in outcome.benign),
     )

@@ -12,26 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, enumerate
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from ftstress import cache, events, importing, sync
 from ftstress.fasttrack import RaceDetector
+from ftstress.findings import gil_enabled
 from ftstress.races import Race
 from ftstress.suppressions import Suppression, reason
 
 NO_PROOF: Final = (
-    "What a clean run does not mean: only the code that ran was looked at, in the threads that\n"
-    "ran it. Not seen are code that did not run, modules that were not instrumented, containers'\n"
-    "methods that were stored before they were called, what C extensions do, slices of arrays,\n"
-    "and memory shared outside Python; nor races whose two sides happened to be ordered in this\n"
-    "run by a lock that has nothing to do with them; nor actions in several steps, each of which\n"
-    "is locked, but not all together."
+    "Only the code that ran was looked at, in the threads that ran it. Not seen are code that did "
+    "not run, modules that were not instrumented, containers' methods that were stored before they "
+    "were called, what C extensions do, slices of arrays, and memory shared outside Python; nor "
+    "races whose two sides happened to be ordered in this run by a lock that has nothing to do "
+    "with them; nor actions in several steps, each of which is locked, but not all together."
 )
-
-
-def gil_enabled() -> bool:
-    """Whether this process runs one thread at a time now."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 class Outcome:
@@ -58,45 +53,6 @@ class Outcome:
         self.instrumented = instrumented
         self.accesses = accesses
         self.threads = threads
-
-    @property
-    def status(self) -> int:
-        """For CI: 0 clean, 1 races, 2 the run proves nothing."""
-        return 1 if self.races else 2 if self.doubts else 0
-
-    def text(self) -> str:
-        """The report."""
-        parts = [race.text() for race in self.races]
-        if self.benign:
-            parts.append(
-                "\n".join(
-                    f"benign: {race.variable} at {race.first.site.filename}:"
-                    f"{race.first.site.line}: {why}"
-                    for race, why in self.benign
-                )
-            )
-        count = len(self.races)
-        seen = (
-            f"{self.accesses:,} accesses of {self.threads} threads in "
-            f"{len(self.instrumented)} instrumented modules"
-        )
-        found = "no race seen" if not count else "1 race" if count == 1 else f"{count} races"
-        parts.append("\n".join([f"{found}; {seen}", *(f"NO PASS: {d}" for d in self.doubts)]))
-        parts.append(NO_PROOF)
-        return "\n\n".join(parts)
-
-    def data(self) -> dict[str, Any]:
-        """The same for programs; JSON can hold it."""
-        return {
-            "status": self.status,
-            "races": [race.data() for race in self.races],
-            "benign": [{**race.data(), "reason": why} for race, why in self.benign],
-            "doubts": self.doubts,
-            "instrumented": self.instrumented,
-            "accesses": self.accesses,
-            "threads": self.threads,
-            "not_proven": NO_PROOF.replace("\n", " "),
-        }
 
 
 @contextmanager
@@ -138,7 +94,7 @@ def run_file(
 
     def program() -> None:
         exec(code, main.__dict__)
-        _wait_for_threads()
+        wait_for_threads()
 
     before = sys.modules["__main__"], sys.argv, sys.path[0]
     sys.modules["__main__"], sys.argv = main, [str(path), *arguments]
@@ -195,7 +151,7 @@ def _call(program: Callable[[], object]) -> str:
     return ""
 
 
-def _wait_for_threads() -> None:
+def wait_for_threads() -> None:
     """As the interpreter does at its exit: executors' threads, then all that are no daemons."""
     _python_exit()
     for thread in enumerate():

@@ -312,7 +312,8 @@ class Explored:
         if self.seeds:
             parts.append(f"seeds {', '.join(map(str, self.seeds))}")
         if self.modules:
-            parts.append(f"{len(self.modules)} modules")
+            count = len(self.modules)
+            parts.append(f"{count} module{'s' if count > 1 else ''}")
         parts.append(f"{self.seconds:.1f} s")
         return f"{self.what}: {'; '.join(parts)} ({self.how})"
 

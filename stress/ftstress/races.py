@@ -1,4 +1,4 @@
-"""What a race is told as: text for people, plain data for programs.
+"""A race, and the words in which it is told.
 
 Must never import the detector.
 """
@@ -201,33 +201,6 @@ class Race:
             if frames
         ]
         return f"{what}, {', '.join(places)}; the first access came after that was sent."
-
-    def data(self) -> dict[str, Any]:
-        """The same for programs; JSON can hold it."""
-        return {
-            "variable": self.variable,
-            "count": self.count,
-            "why": self.why,
-            "advice": self.advice,
-            "benign": self.benign,
-            "last_order": self.last_order,
-            "accesses": [
-                {
-                    "kind": side.verb,
-                    "file": side.site.filename,
-                    "line": side.site.line,
-                    "column": side.site.column,
-                    "function": side.site.function,
-                    "expression": side.site.text,
-                    "thread": side.thread,
-                    "started_by": side.parent or None,
-                    "started_at": [list(frame) for frame in lines_of(side.origin)[:1]],
-                    "locks": list(side.held),
-                    "stack": [list(frame) for frame in side.frames],
-                }
-                for side in (self.first, self.second)
-            ],
-        }
 
 
 def _frame_lines(frame: Frame, first: bool) -> list[str]:

@@ -8,7 +8,6 @@ import argparse
 import importlib
 import operator
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from ftstress import targets
 from ftstress.control import UncontrolledError
 from ftstress.exploration import explore, load, replay
+from ftstress.progress import Progress
 from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
 from ftstress.strategies import (
     NAMES,
@@ -27,7 +27,6 @@ from ftstress.strategies import (
 )
 from ftstress.tasks import task_name
 
-_PROGRESS_SECONDS: Final = 0.5
 _ERRORS: Final = (
     *(OSError, ImportError, AttributeError, ValueError),
     *(UncontrolledError, NondeterminismError, ReplayDivergedError, ScheduleFormatError),
@@ -77,6 +76,7 @@ def _explore(options: argparse.Namespace) -> int:
         test = find(options.target)
         for name in options.modules:
             importlib.import_module(name.removesuffix(".*"))
+        progress = Progress()
         found = explore(
             test,
             strategy=strategy,
@@ -88,10 +88,11 @@ def _explore(options: argparse.Namespace) -> int:
             raises=False,
             save=options.output,
             target=options.target,
-            progress=_Progress().show if sys.stderr.isatty() else None,
+            progress=lambda runs: progress.count(runs, "schedules"),
         )
     except _ERRORS as error:
         return _refuse(error)
+    progress.clear()
     print(found)
     if found.failure is None:
         return 0
@@ -111,20 +112,6 @@ def _strategy(options: argparse.Namespace) -> Strategy:
     if options.preemptions is not None:
         return BoundedDFS(options.preemptions)
     return strategy_named(options.strategy, options.seed)
-
-
-class _Progress:
-    """A line on the terminal, now and then."""
-
-    def __init__(self) -> None:
-        self._started = self._shown = time.perf_counter()
-
-    def show(self, runs: int) -> None:
-        now = time.perf_counter()
-        if now - self._shown >= _PROGRESS_SECONDS:
-            self._shown = now
-            speed = runs / (now - self._started)
-            print(f"\r{runs} schedules, {speed:.0f}/s ", end="", file=sys.stderr, flush=True)
 
 
 def _replay(options: argparse.Namespace) -> int:
