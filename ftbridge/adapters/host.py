@@ -26,7 +26,6 @@ from ftbridge.adapters.gate import Gate
 from ftbridge.adapters.life import AdapterLife
 from ftbridge.adapters.prepared import PreparedTool
 from ftbridge.adapters.tools import ToolInfo, collect_tools
-from ftlocks.tables import find
 
 if TYPE_CHECKING:
     pass
@@ -92,6 +91,14 @@ class AdapterHost:
         self._sets_context = not self._life.outlives_request or (
             adapter_class.set_session_context is not BaseAdapter.set_session_context
         )
+        # One instance for the process and nothing of the author's around its tools: the commonest
+        # case, and the only one in which a call is short enough to notice what is around it.
+        self._direct = (
+            self._life.lifetime == "process"
+            and not serialize
+            and not self._sets_context
+            and self._execute_tool is self._initialize is self._cleanup is None
+        )
 
     @property
     def serialized(self) -> bool:
@@ -137,11 +144,15 @@ class AdapterHost:
             HostClosedError: not open.
             Exception: whatever the tool or a hook of its raised.
         """
-        tool = self._find(tool_name)
+        tool = self._tools[tool_name] if tool_name in self._tools else self._missing(tool_name)
         if tool is not None:
             if tool.only_streams and self._execute_tool is None:
                 raise StreamingToolError(tool_name)
-            arguments = tool.prepare(arguments, context)
+            if tool.required:
+                tool.check_required(context)
+            arguments = tool.check(arguments)
+            if self._direct:
+                return copy_context().run(self._call_direct, tool, arguments, context)
         # In a context of its own: what a tool sets there must not be seen by the next request
         # that this thread serves, which may be another session's.
         gate = self._gate
@@ -161,9 +172,11 @@ class AdapterHost:
         Errors are `call`'s, raised by the first ``next``. Closing the generator closes the tool's
         and then runs ``cleanup``. It belongs to the thread that iterates over it.
         """
-        tool = self._find(tool_name)
+        tool = self._tools[tool_name] if tool_name in self._tools else self._missing(tool_name)
         if tool is not None:
-            arguments = tool.prepare(arguments, context)
+            if tool.required:
+                tool.check_required(context)
+            arguments = tool.check(arguments)
         gate = self._gate
         if gate is None:
             yield from self._stream(tool, tool_name, arguments, context)
@@ -174,17 +187,16 @@ class AdapterHost:
         finally:
             gate.leave()
 
-    def _find(self, tool_name: str) -> PreparedTool | None:
-        """The tool; None when the adapter's own ``execute_tool`` is to decide.
+    def _missing(self, tool_name: str) -> PreparedTool | None:
+        """There is no such tool: leave it to the adapter's own ``execute_tool``, or raise.
 
         It never gets to see a private name: many a one is a bare ``getattr``.
         """
-        tool = find(self._tools, tool_name)
-        if tool is None and (self._execute_tool is None or tool_name.startswith("_")):
+        if self._execute_tool is None or tool_name.startswith("_"):
             near = difflib.get_close_matches(tool_name, self._tools, n=1)
             offer = f"; did you mean {near[0]!r}?" if near else ""
             raise ToolNotFoundError(tool_name, f"There is no tool {tool_name!r}{offer}")
-        return tool
+        return None
 
     def _call(
         self,
@@ -208,6 +220,23 @@ class AdapterHost:
             return result
         except _EXITS as exc:
             raise ToolExitError(tool_name, exc) from exc
+
+    def _call_direct(
+        self, tool: PreparedTool, arguments: dict[str, object], context: SessionContext
+    ) -> object:
+        """`_call` where there are no hooks (see ``_direct``)."""
+        CURRENT.set(context)
+        life = self._life
+        instance = life.obtain()
+        try:
+            result = tool.function(instance, **arguments)
+            if result.__class__ not in _PLAIN:
+                result = self._finish(tool.info.name, result, context)
+            return result
+        except _EXITS as exc:
+            raise ToolExitError(tool.info.name, exc) from exc
+        finally:
+            life.release(instance)
 
     def _stream(
         self,

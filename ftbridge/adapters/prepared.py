@@ -15,28 +15,24 @@ from ftbridge.adapters.tools import ToolDefinition
 class PreparedTool:
     """One tool of a host. Immutable, shared by all threads."""
 
-    __slots__ = ("_check", "_required", "function", "info", "only_streams")
+    __slots__ = ("check", "function", "info", "only_streams", "required")
 
     def __init__(self, definition: ToolDefinition) -> None:
         self.info = definition.info
         self.function: Callable[..., object] = definition.function
         self.only_streams = definition.only_streams
-        self._check = ArgumentChecker(definition.info).check
-        self._required = definition.info.required_variables
+        self.check = ArgumentChecker(definition.info).check
+        """From the arguments of a call to those to pass: see `ArgumentChecker.check`."""
+        self.required = definition.info.required_variables
 
-    def prepare(self, arguments: dict[str, object], context: SessionContext) -> dict[str, object]:
-        """The arguments to call the tool with.
-
-        Raises `MissingVariablesError`, and `ToolArgumentError` that names every problem at once.
-        """
-        if self._required:
-            missing = [
-                name
-                for name in self._required
-                if name not in context.request_metadata
-                and name not in context.session_metadata
-                and name not in os.environ
-            ]
-            if missing:
-                raise MissingVariablesError(self.info.name, missing)
-        return self._check(arguments)
+    def check_required(self, context: SessionContext) -> None:
+        """Raises `MissingVariablesError` unless the tool's required variables are set."""
+        missing = [
+            name
+            for name in self.required
+            if name not in context.request_metadata
+            and name not in context.session_metadata
+            and name not in os.environ
+        ]
+        if missing:
+            raise MissingVariablesError(self.info.name, missing)

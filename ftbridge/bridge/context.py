@@ -8,6 +8,7 @@ a tool wants to be told, so that a small call pays nothing for being cancellable
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 
 from ftbridge.adapters.context import SessionContext
 from ftbridge.adapters.host_access import NO_HOST, HostAccess
@@ -36,13 +37,16 @@ class CallContext(SessionContext):
         host: HostAccess = NO_HOST,
         sampling_key: int = 0,
     ) -> None:
-        super().__init__(
-            session_id,
-            request_metadata,
-            session_metadata=session_metadata,
-            deadline=call.deadline,
-            host=host,
-        )
+        # The base's own __init__, written out: on the way of every call, it saves a quarter.
+        self.session_id = session_id
+        self.request_metadata = request_metadata
+        self.session_metadata = session_metadata
+        self.deadline = call.deadline
+        self._host = host
+        self._host_tools = None
+        self._reason = None
+        self._callbacks = None
+        self._lock = Lock()
         self._call = call
         self._linked = False
         # What the tool emits is sampled together with the call's own events.

@@ -39,9 +39,9 @@ from ftbridge.wire.tensors import (
     to_json,
     travels_raw,
 )
-from ftbridge.wire.values import encode_json, encode_value, to_result
+from ftbridge.wire.toolcalls import ToolCall, encode_tool_result
+from ftbridge.wire.values import encode_json, encode_value
 from ftlocks import ShardedCounter
-from ftlocks.tables import find
 
 from .context import CORRELATION_KEY, CallContext, correlation_id
 from .failures import failure_json
@@ -63,6 +63,9 @@ STATUS_BUDGET_BYTES = MAX_STATUS_MESSAGE_BYTES - 64
 
 STREAM_ON_UNARY = {"error": "Streaming tool called on non-streaming endpoint."}
 """What the stock worker returns, as a success, when a stream is asked for by ``ExecuteTool``."""
+
+type ToolRequest = ToolCall | messages.ExecuteToolRequest
+"""A request to run a tool, in either form that `decode_tool_request` gives it."""
 
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -133,15 +136,15 @@ class ToolExecutor:
 
     def cost_of(self, message: bytes) -> Cost | None:
         """What is known of the time that calls of this request's tool take."""
-        return find(self._costs, tool_name_of(message))
+        name = tool_name_of(message)
+        return self._costs[name] if name in self._costs else None
 
-    def execute(
-        self, request: messages.ExecuteToolRequest, call: Call
-    ) -> messages.ExecuteToolResponse:
+    def execute(self, request: ToolRequest, call: Call) -> bytes:
         """Run a tool that returns one value.
 
         Returns:
-            The value; or, with ``success`` false, what the tool raised, whatever it raised.
+            An ExecuteToolResponse, encoded: with the value; or, with ``success`` false, with what
+            the tool raised, whatever it raised.
 
         Raises:
             RpcError: the tool raised one; the call was cancelled or its deadline passed; no
@@ -152,32 +155,32 @@ class ToolExecutor:
         tool_name = request.tool_name
         correlation = correlation_id(call, request.metadata)
         context = self._context(request, call, correlation, started)
-        watch = self._watch(request, call, correlation, started)
+        watch: CallWatch | None = None
+        if self._meter is not None or self._tracer is not None or self._telemetry.active:
+            watch = self._watch(request, call, correlation, started)
         try:
+            arguments = (
+                request.arguments
+                if isinstance(request, ToolCall)
+                else read_arguments(request, self._policy)
+            )
             if watch is None:
-                value = self._host.call(tool_name, read_arguments(request, self._policy), context)
+                value = self._host.call(tool_name, arguments, context)
             else:
-                value = watch.run(
-                    self._host.call, tool_name, read_arguments(request, self._policy), context
-                )
-            result, binary = to_result(value, self._policy)
+                value = watch.run(self._host.call, tool_name, arguments, context)
+            answer = encode_tool_result(
+                value, self._policy, (time.perf_counter_ns() - started) // 1_000_000
+            )
         except BaseException as error:  # noqa: BLE001 - a tool's SystemExit ends its call only
             self._failed_calls.add(1)
             if watch is not None:
                 watch.ended(error)
-            return self._failure(error, request, call, started)
+            return self._failure(error, request, call, started).encode()
         if watch is not None:
             watch.ended(None)
-        return messages.ExecuteToolResponse(
-            success=True,
-            result=result,
-            binary_result=binary,
-            execution_time_ms=(time.perf_counter_ns() - started) // 1_000_000,
-        )
+        return answer
 
-    def stream(
-        self, request: messages.ExecuteToolRequest, call: Call
-    ) -> Iterator[messages.ToolChunk]:
+    def stream(self, request: ToolRequest, call: Call) -> Iterator[messages.ToolChunk]:
         """Run a tool and send what it yields; one that returns a value gives one chunk.
 
         The last chunk sent is final: the tool's own, or an empty one if it marked none. The tool
@@ -198,7 +201,12 @@ class ToolExecutor:
         count = 0
         final = False
         try:
-            chunks = self._host.stream(tool_name, read_arguments(request, self._policy), context)
+            arguments = (
+                request.arguments
+                if isinstance(request, ToolCall)
+                else read_arguments(request, self._policy)
+            )
+            chunks = self._host.stream(tool_name, arguments, context)
             for chunk in chunks if watch is None else watch.stream(chunks):
                 count += 1
                 final = final or chunk.is_final
@@ -229,7 +237,7 @@ class ToolExecutor:
             failure = None
 
     def _context(
-        self, request: messages.ExecuteToolRequest, call: Call, correlation: str, started: int
+        self, request: ToolRequest, call: Call, correlation: str, started: int
     ) -> CallContext:
         metadata = request.metadata
         if correlation:
@@ -249,7 +257,7 @@ class ToolExecutor:
         return CallContext(call, session_id, metadata, session.metadata, self._access, started)
 
     def _watch(
-        self, request: messages.ExecuteToolRequest, call: Call, correlation: str, started: int
+        self, request: ToolRequest, call: Call, correlation: str, started: int
     ) -> CallWatch | None:
         telemetry = self._telemetry if self._telemetry.active else None
         meter = self._meter
@@ -270,7 +278,7 @@ class ToolExecutor:
     def _failure(
         self,
         error: BaseException,
-        request: messages.ExecuteToolRequest,
+        request: ToolRequest,
         call: Call,
         started: int,
     ) -> messages.ExecuteToolResponse:
@@ -287,9 +295,7 @@ class ToolExecutor:
             execution_time_ms=(time.perf_counter_ns() - started) // 1_000_000,
         )
 
-    def _raise_status(
-        self, error: BaseException, request: messages.ExecuteToolRequest, call: Call
-    ) -> NoReturn:
+    def _raise_status(self, error: BaseException, request: ToolRequest, call: Call) -> NoReturn:
         _raise_if_over(error, call)
         error = self._explain(error, request)
         _log.debug("streaming tool %r failed", request.tool_name, exc_info=error)
@@ -307,7 +313,7 @@ class ToolExecutor:
         )
         raise RpcError(code, details) from error
 
-    def _explain(self, error: BaseException, request: messages.ExecuteToolRequest) -> BaseException:
+    def _explain(self, error: BaseException, request: ToolRequest) -> BaseException:
         """A tool that a worker registered is known, and yet not found here: say why."""
         if isinstance(error, ToolNotFoundError) and request.session_id:
             session = self._sessions.get(request.session_id)

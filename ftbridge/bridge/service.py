@@ -12,15 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ftbridge.adapters.host import AdapterHost
-from ftbridge.rpc.cost import Cost
 from ftbridge.rpc.method import Call, Method, MethodKind
 from ftbridge.rpc.status import RpcError, StatusCode
 from ftbridge.wire import messages
 from ftbridge.wire.codec import Message
 from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
+from ftbridge.wire.toolcalls import decode_tool_request
 from ftbridge.wire.values import to_result
 
 from .context import correlation_id
@@ -115,16 +115,20 @@ class BridgeService:
             _method(
                 "GetSession", unary, self.get_session, m.GetSessionRequest, m.GetSessionResponse
             ),
-            _method(
-                "ExecuteTool",
-                unary,
-                execute.execute,
-                m.ExecuteToolRequest,
-                m.ExecuteToolResponse,
+            Method(
+                path=f"/{SERVICE_NAME}/ExecuteTool",
+                kind=unary,
+                handler=execute.execute,
+                decode=decode_tool_request,
+                encode=bytes,  # of bytes: the same object
                 cost_of=execute.cost_of,
             ),
-            _method(
-                "ExecuteStreamingTool", stream, execute.stream, m.ExecuteToolRequest, m.ToolChunk
+            Method(
+                path=f"/{SERVICE_NAME}/ExecuteStreamingTool",
+                kind=stream,
+                handler=execute.stream,
+                decode=decode_tool_request,
+                encode=m.ToolChunk.encode,
             ),
             # The host opens this stream once, with a deadline of 5 s, and never again: a server
             # that enforced the deadline would lose telemetry for good.
@@ -356,7 +360,6 @@ def _method(
     inline: bool = False,
     long_lived: bool = False,
     enforce_deadline: bool = True,
-    cost_of: Callable[[bytes], Cost | None] | None = None,
 ) -> Method:
     return Method(
         path=f"/{SERVICE_NAME}/{name}",
@@ -367,7 +370,6 @@ def _method(
         inline=inline,
         long_lived=long_lived,
         enforce_deadline=enforce_deadline,
-        cost_of=cost_of,
     )
 
 

@@ -163,6 +163,7 @@ class Connection(Sender):
         get = changes.get
         self._max_frame_size = get(frames.MAX_FRAME_SIZE, self._max_frame_size)
         self._max_data = min(self._max_frame_size, LARGEST_DATA_FRAME)
+        self._shape_response(self._head, self._trailers)
         self._max_streams = get(frames.MAX_CONCURRENT_STREAMS, self._max_streams)
         self._emit(frames.SETTINGS_ACK)
         # Every stream's window is this plus its own credit, so it moves with it (6.9.2).

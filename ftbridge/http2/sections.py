@@ -43,9 +43,11 @@ class SectionReader(ControlReader):
         self, sid: int, ended: int, octets: bytes, self_dependent: bool, events: list[Event]
     ) -> None:
         """A complete header block. Always decoded: the table depends on it (4.3)."""
-        # Not `get`: see ftlocks.tables. Only this thread takes entries out.
         block: HeaderBlock | Malformed
-        block = self._cache[octets] if octets in self._cache else self._blocks.decode(octets)
+        try:
+            block = self._cache[octets]  # not `get`: see ftlocks.tables
+        except KeyError:
+            block = self._blocks.decode(octets)
         shared = self._shared
         highest = shared.highest
         if sid <= highest or self._client:

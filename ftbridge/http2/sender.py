@@ -7,9 +7,9 @@ clock.
 """
 
 from collections import OrderedDict, deque
+from struct import Struct
 from typing import Final
 
-from ftbridge.http2 import frames
 from ftbridge.http2.errors import StreamStateError
 from ftbridge.http2.limits import DEFAULT_WINDOW, MIN_MAX_FRAME_SIZE
 from ftbridge.http2.output import Output
@@ -18,8 +18,6 @@ from ftbridge.http2.stream import Stream
 
 __all__ = ["LARGEST_DATA_FRAME", "Sender"]
 
-_pack_header: Final = frames.FRAME_HEADER.pack
-
 LARGEST_DATA_FRAME: Final = 64 * 1024
 """Octets; a peer may allow frames of 16 MiB, but one stream's frame delays all the others."""
 
@@ -27,7 +25,21 @@ LARGEST_DATA_FRAME: Final = 64 * 1024
 class Sender(Output):
     """Sends messages on one connection; the owner's write lock around every call."""
 
-    __slots__ = ("_blocked", "_initial_window", "_max_data", "_ready", "_send_credit", "_streams")
+    __slots__ = (
+        "_blocked",
+        "_head",
+        "_head_word",
+        "_initial_window",
+        "_max_data",
+        "_pack_head",
+        "_pack_trailers",
+        "_ready",
+        "_room",
+        "_send_credit",
+        "_streams",
+        "_trailers",
+        "_trailers_word",
+    )
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -40,6 +52,7 @@ class Sender(Output):
         # up, in the order they get their turn. One whose own window is shut is not asked again
         # and again, or tiny WINDOW_UPDATEs would each cost a walk over all streams.
         self._blocked: dict[int, Stream] = {}
+        self._shape_response(b"", b"")
         self._ready: OrderedDict[int, Stream] = OrderedDict()
 
     # --- messages --------------------------------------------------------------------------
@@ -126,17 +139,14 @@ class Sender(Output):
         Raises:
             StreamStateError: the send side has ended.
         """
+        if head is not self._head or trailers is not self._trailers:
+            self._shape_response(head, trailers)
         size = len(data)
         shared = self._shared
         sent = shared.sent + size
         stream_sent = stream.sent + size
-        head_size = len(head)
-        trailers_size = len(trailers)
-        limit = self._max_data
         if (
-            size > limit
-            or head_size > limit
-            or trailers_size > limit
+            size > self._room
             or sent > self._send_credit
             or stream_sent > self._initial_window + stream.send_credit
             or not self._table_said
@@ -150,15 +160,10 @@ class Sender(Output):
             return
         sid = stream.id
         # 0x4 END_HEADERS, 0x5 with END_STREAM; the type is the low octet of the first word.
-        octets = b"".join(
-            (
-                _pack_header(head_size << 8 | 1, 0x4, sid),
-                head,
-                _pack_header(size << 8, 0, sid),
-                data,
-                _pack_header(trailers_size << 8 | 1, 0x5, sid),
-                trailers,
-            )
+        octets = (
+            self._pack_head(self._head_word, 0x4, sid, head, size << 8, 0, sid)
+            + data
+            + self._pack_trailers(self._trailers_word, 0x5, sid, trailers)
         )
         shared.sent = sent
         stream.sent = stream_sent
@@ -170,6 +175,18 @@ class Sender(Output):
         sides.pop()
         if not sides:
             self._streams.pop(sid, None)
+
+    def _shape_response(self, head: bytes, trailers: bytes) -> None:
+        """Make ready for responses that differ in their data only, as almost all do."""
+        self._head = head
+        self._trailers = trailers
+        self._head_word = len(head) << 8 | 1
+        self._trailers_word = len(trailers) << 8 | 1
+        self._pack_head = Struct(f">IBI{len(head)}sIBI").pack
+        self._pack_trailers = Struct(f">IBI{len(trailers)}s").pack
+        # Blocks that need CONTINUATION frames go the long way: so does all data beside them.
+        fits = max(len(head), len(trailers)) <= self._max_data
+        self._room = self._max_data if fits else -1
 
     def _close_send(self, stream: Stream) -> None:
         """Our side is done; with the peer's done too, the stream is closed."""

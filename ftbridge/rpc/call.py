@@ -11,8 +11,8 @@ import logging
 import queue
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ftbridge.http2 import ErrorCode, Stream
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ftbridge.rpc")
 
-_LENGTH = struct.Struct(">I")
 SMALL_MESSAGE = 1 << 14
 """Responses up to one default HTTP/2 frame take the short way (one append, one system call)."""
 
-_SMALL_PREFIX = struct.Struct(">BI").pack
+_PREFIX = struct.Struct(">BI")
+_pack_prefix = _PREFIX.pack
+_unpack_prefix = _PREFIX.unpack_from
 
 _STREAMS_IN = frozenset({MethodKind.CLIENT_STREAM, MethodKind.BIDI})
 _STREAMS_OUT = frozenset({MethodKind.SERVER_STREAM, MethodKind.BIDI})
@@ -99,7 +100,7 @@ class ServerCall:
 
     def time_remaining(self) -> float | None:
         deadline = self.deadline
-        return None if deadline is None else max(0.0, deadline - time.monotonic())
+        return None if deadline is None else max(0.0, deadline - monotonic())
 
     def raise_if_cancelled(self) -> None:
         code = self._end_code
@@ -156,40 +157,55 @@ class ServerCall:
 
     def dispatch(self) -> None:
         """Hand the call to a thread, or answer RESOURCE_EXHAUSTED if there is no room."""
-        server = self._connection.server
+        connection = self._connection
         method = self._method
-        if method.inline:
-            self.run()
-            return
-        if method.long_lived:
-            if not server.streams.submit(self):
-                self.end(
-                    StatusCode.RESOURCE_EXHAUSTED,
-                    f"{server.options.max_long_lived} long-lived calls are open, the most this "
-                    "server keeps",
-                )
-            return
         if method.cost_of is not None:
             message = self._message
             assert message is not None
             cost = self._cost = method.cost_of(message)
-            if cost is not None and cost.short:
-                reactor = self._connection.reactor
-                if reactor.waiting < server.options.queue_limit:
-                    reactor.run_soon(self)
-                    return
-        if not server.pool.submit(self):
+            if (
+                cost is not None
+                and cost.short
+                and connection.reactor.run_soon(self, connection.queue_limit)
+            ):
+                return
+        elif method.inline:
+            self.run()
+            return
+        elif method.long_lived:
+            if not connection.server.streams.submit(self):
+                self.end(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"{connection.server.options.max_long_lived} long-lived calls are open, the "
+                    "most this server keeps",
+                )
+            return
+        if not connection.server.pool.submit(self):
             self.end(
                 StatusCode.RESOURCE_EXHAUSTED,
-                f"{server.options.queue_limit} calls are waiting for a handler thread; "
-                "try again later",
+                f"{connection.queue_limit} calls are waiting for a handler thread; try again later",
             )
 
     def on_data(self, data: bytes, flow_bytes: int, end_stream: bool) -> None:
         """A DATA frame of the request."""
-        if self._requests is None:
-            self._on_unary_data(data, flow_bytes, end_stream)
+        if self._requests is not None:
+            self._on_streamed_data(data, flow_bytes, end_stream)
             return
+        size = len(data)
+        if (
+            end_stream
+            and self._assembler is None
+            and PREFIX_BYTES <= size <= self._connection.max_small
+            and _unpack_prefix(data) == (0, size - PREFIX_BYTES)
+        ):
+            self._message = data[PREFIX_BYTES:]
+            self.dispatch()
+        else:
+            self._on_unary_part(data, flow_bytes, end_stream)
+
+    def _on_streamed_data(self, data: bytes, flow_bytes: int, end_stream: bool) -> None:
+        requests = self._requests
+        assert requests is not None
         try:
             messages = self._assemble(data)
         except RpcError as exc:
@@ -198,10 +214,10 @@ class ServerCall:
         connection = self._connection
         with connection.lock:
             for message in messages:
-                self._requests.put(message)
+                requests.put(message)
             # What waits for the handler is not credited until it has been taken; a message that
             # is not complete must be, or one longer than the window could never be sent.
-            if self._requests.empty():
+            if requests.empty():
                 connection.h2.credit_stream(self._stream, flow_bytes)
             else:
                 self._owed += flow_bytes
@@ -209,18 +225,8 @@ class ServerCall:
         if end_stream:
             self.on_requests_end()
 
-    def _on_unary_data(self, data: bytes, flow_bytes: int, end_stream: bool) -> None:
-        if (
-            end_stream
-            and self._assembler is None
-            and len(data) >= PREFIX_BYTES
-            and data[0] == 0
-            and _LENGTH.unpack_from(data, 1)[0] == len(data) - PREFIX_BYTES
-            and len(data) <= self._connection.server.max_small
-        ):
-            self._message = data[PREFIX_BYTES:]
-            self.dispatch()
-            return
+    def _on_unary_part(self, data: bytes, flow_bytes: int, end_stream: bool) -> None:
+        """A request that does not come whole in one frame, or not in the common form."""
         connection = self._connection
         try:
             before = self._assembler.buffered if self._assembler is not None else 0
@@ -294,26 +300,29 @@ class ServerCall:
     # --- the handler's side -------------------------------------------------------------------
 
     def run(self) -> None:
-        """Run the handler; on a handler thread, or on the reactor for an inline method."""
+        """Run the handler; on a handler thread, or on the reactor for an inline or short method."""
         if self.done:
             return
         deadline = self.deadline
         cost = self._cost
-        started = time.monotonic() if deadline is not None or cost is not None else 0.0
+        started = monotonic() if deadline is not None or cost is not None else 0.0
         if deadline is not None and started >= deadline:
             self.on_expired(deadline)  # it never starts
             return
         method = self._method
         try:
-            if self._requests is not None:
+            message = self._message
+            if message is None:
                 request: Any = RequestIterator(self)
             else:
-                message, self._message = self._message, None
-                assert message is not None
-                request = self._decode(message)
+                self._message = None
+                try:
+                    request = method.decode(message)
+                except ValueError as exc:
+                    raise _malformed(exc) from None
             result = method.handler(request, self)
             if self._ready is None:
-                if deadline is not None and time.monotonic() >= deadline:
+                if deadline is not None and monotonic() >= deadline:
                     # A tool that looks at the clock itself may return before the reactor has.
                     self.on_expired(deadline)
                 else:
@@ -326,13 +335,7 @@ class ServerCall:
             _log.exception("%s failed", method.path)
             self.end(StatusCode.UNKNOWN, f"{type(exc).__name__}: {exc}")
         if cost is not None:
-            cost.record(time.monotonic() - started)
-
-    def _decode(self, message: bytes) -> Any:
-        try:
-            return self._method.decode(message)
-        except ValueError as exc:
-            raise RpcError(StatusCode.INTERNAL, f"request is malformed: {exc}") from None
+            cost.record(monotonic() - started)
 
     @property
     def _gzip(self) -> bool:
@@ -341,29 +344,29 @@ class ServerCall:
     def _respond(self, message: bytes) -> None:
         connection = self._connection
         size = len(message)
-        limit = connection.server.options.max_send_bytes
-        gzip = self._gzip
         if (
-            self._headers_sent
+            size > connection.max_small_answer
+            or self._headers_sent
             or self._trailing
-            or gzip
-            or size > SMALL_MESSAGE
             or self._requests is not None  # `end` asks a caller who still sends to stop
+            or (self._head.gzip_out and connection.server.gzip)
         ):
             self._send_message(message)
             self.end(StatusCode.OK, "", metadata=self._trailing)
             return
-        if size > limit:
-            frame(message, limit=limit)  # raises
-        data = _SMALL_PREFIX(0, size) + message
+        data = _pack_prefix(0, size) + message
+        stream = self._stream
         with connection.lock:
             if self.done:
                 return
             self.done = True
-            connection.h2.send_response(self._stream, RESPONSE_HEAD, data, TRAILERS_OK)
+            connection.h2.send_response(stream, RESPONSE_HEAD, data, TRAILERS_OK)
         if not connection.reactor.flush_soon(connection):
             connection.flush()
-        self._after_end()
+        if self._bucket is None and self._callbacks is None and self._assembler is None:
+            stream.app = None  # nothing else is left for `_after_end`
+        else:
+            self._after_end()
 
     def _send_all(self, result: Iterator[Any]) -> None:
         encode = self._method.encode
@@ -425,7 +428,10 @@ class ServerCall:
         return item
 
     def decode_request(self, message: bytes) -> Any:
-        return self._decode(message)
+        try:
+            return self._method.decode(message)
+        except ValueError as exc:
+            raise _malformed(exc) from None
 
     # --- the end, whoever brings it -------------------------------------------------------------
 
@@ -496,6 +502,10 @@ class ServerCall:
                     fn()
                 except Exception:  # noqa: BLE001 - one callback must not keep the others from running
                     _log.exception("done callback of %s failed", self._method.path)
+
+
+def _malformed(exc: ValueError) -> RpcError:
+    return RpcError(StatusCode.INTERNAL, f"request is malformed: {exc}")
 
 
 class RequestIterator:

@@ -77,6 +77,7 @@ class Endpoint:
         self.last_read = 0.0  # monotonic seconds of the last byte from the peer
         self._write_stalled_since: float | None = None
         self._writing = False
+        self.flush_due = False  # the reactor has been asked for a `flush`, see `Reactor.flush_soon`
         self._unsent: memoryview | None = None
         self._paused = False
         self._blocked: set[threading.Event] = set()
@@ -271,6 +272,7 @@ class Endpoint:
 
     def flush(self) -> None:
         """Send what the protocol has produced, unless another thread is already at it."""
+        self.flush_due = False  # before the lock is taken: see `Reactor.flush_soon`
         with self.lock:
             chunks = self.take_if_writer()
         if chunks:

@@ -13,7 +13,7 @@ from ftbridge.http2 import HeaderBlock, encode_headers
 
 from .framing import ENCODINGS
 from .metadata import decode_metadata, decode_timeout, encode_metadata
-from .method import Method
+from .method import Method, MethodKind
 from .status import Metadata, RpcError, StatusCode, encode_message
 
 CONTENT_TYPE = (b"content-type", b"application/grpc")
@@ -66,14 +66,16 @@ class RequestHead:
         method: what to call; None when ``refusal`` is set.
         timeout: seconds of ``grpc-timeout``; None without one.
         gzip_in: messages may come compressed. gzip_out: the caller accepts compressed ones.
+        is_simple: `ServerCall.begin` has nothing to do: unary, and no deadline to arm.
         refusal: complete header block that answers a request which cannot be served.
     """
 
-    __slots__ = ("gzip_in", "gzip_out", "metadata", "method", "refusal", "timeout")
+    __slots__ = ("gzip_in", "gzip_out", "is_simple", "metadata", "method", "refusal", "timeout")
 
     def __init__(self) -> None:
         self.method: Method | None = None
         self.timeout: float | None = None
+        self.is_simple = False
         self.gzip_in = False
         self.gzip_out = False
         self.metadata: Metadata = ()
@@ -134,3 +136,6 @@ def _fill(head: RequestHead, headers: HeaderBlock, methods: Mapping[bytes, Metho
     except ValueError as exc:
         raise RpcError(StatusCode.INTERNAL, str(exc)) from None
     head.method = method
+    head.is_simple = method.kind is MethodKind.UNARY and (
+        head.timeout is None or not method.enforce_deadline
+    )

@@ -33,7 +33,9 @@ FAR_SECONDS = 10.0
 """Deadlines further ahead than this wait in buckets of a second until they come nearer."""
 
 _BURST = 64  # short calls run in a row before the sockets are looked at again
-_FLUSH_EVERY = 8  # of them: the peer takes the first answers while the next are worked out
+_FLUSH_EVERY = 8
+"""Of them between two flushes: the peer takes the first answers while the next are worked out. They
+run under one ticket of the relay, and take less than its patrol together while they are short."""
 _SHARE_ABOVE = 6  # short calls that wait before a handler thread is woken to take some
 _JOIN_SECONDS = 0.5  # for a thread that runs a call when the reactor stops
 
@@ -48,7 +50,13 @@ class Pollable(Protocol):
 
 
 class Flushable(Protocol):
-    """What has output to send."""
+    """What has output to send, which any thread adds under a lock of the item's own.
+
+    Attributes:
+        flush_due: set by `Reactor.flush_soon`; `flush` clears it before it takes that lock.
+    """
+
+    flush_due: bool
 
     def flush(self) -> None: ...
 
@@ -148,6 +156,13 @@ class Deadlines:
         return due
 
 
+def _run_one(work: Runnable) -> None:
+    try:
+        work.run()
+    except BaseException:  # noqa: BLE001 - one call's fault must not end the others
+        _log.exception("unexpected error in %r", work)
+
+
 class _Helper:
     """What a handler thread runs to take short calls off a reactor's hands."""
 
@@ -164,11 +179,30 @@ class _Helper:
                 work = ready.popleft()
             except IndexError:
                 break
-            try:
-                work.run()
-            except BaseException:  # noqa: BLE001 - one call's fault must not end the others
-                _log.exception("unexpected error in %r", work)
+            _run_one(work)
         self.out = False
+
+
+class _Batch:
+    """A few short calls, which the reactor's thread runs itself under one ticket of its relay.
+
+    A thread that lost the role meanwhile finishes its batch beside the new holder, as a handler
+    would: the calls have nothing to do with each other.
+    """
+
+    __slots__ = ("_ready",)
+
+    def __init__(self, ready: deque[Runnable]) -> None:
+        self._ready = ready
+
+    def run(self) -> None:
+        ready = self._ready
+        for _ in range(_FLUSH_EVERY):
+            try:
+                work = ready.popleft()
+            except IndexError:
+                return
+            _run_one(work)
 
 
 class Reactor:
@@ -206,6 +240,7 @@ class Reactor:
         self._next_tick = 0.0
         self._ready: deque[Runnable] = deque()
         self._helper = _Helper(self._ready)
+        self._batch = _Batch(self._ready)
         self._pool = pool
         self._relay = None if pool is None else Relay(self._run, name=name, on_leave=on_leave)
         if self._relay is None:
@@ -219,21 +254,21 @@ class Reactor:
         Context().run(self.thread.start if self._relay is None else self._relay.start)
 
     @property
-    def waiting(self) -> int:
-        """Short calls that wait to be run."""
-        return len(self._ready)
-
-    @property
     def busy(self) -> int:
         """Threads of the reactor's own that are running a call."""
         return 0 if self._relay is None else self._relay.busy
 
-    def run_soon(self, work: Runnable) -> None:
+    def run_soon(self, work: Runnable, limit: int) -> bool:
         """Have ``work``, which is expected to be short, run once the sockets have been read.
 
         On the reactor's thread only; it runs there or on a thread of the pool. Needs a pool.
+        False, with nothing done, when ``limit`` wait already.
         """
-        self._ready.append(work)
+        ready = self._ready
+        if len(ready) >= limit:
+            return False
+        ready.append(work)
+        return True
 
     def call_soon(self, fn: Callable[..., None], *args: Any) -> None:
         """Have the reactor's thread call ``fn(*args)``; in order, from any thread.
@@ -255,10 +290,16 @@ class Reactor:
         The caller adds the item and then looks whether the reactor is awake; the reactor says
         that it will sleep and then looks for items. The deque's internal lock, which both take in
         between, orders the two, so that one of them always sees the other.
+
+        An item that is there already need not be added again: had its `flush` taken the item's
+        lock before the caller, who adds output under it, then the caller would see ``flush_due``
+        cleared; and a `flush` that takes it after the caller finds the output.
         """
         if not self._awake:
             return False
-        self._dirty.append(item)
+        if not item.flush_due:
+            item.flush_due = True
+            self._dirty.append(item)
         return self._awake
 
     def watch(self, item: Pollable, mask: int) -> None:
@@ -359,14 +400,12 @@ class Reactor:
             pool.add(self._helper)
         if not manned:
             return True
-        for count in range(_BURST):
-            try:
-                work = ready.popleft()
-            except IndexError:
+        for _ in range(_BURST // _FLUSH_EVERY):
+            if not ready:
                 break
-            if not relay.lend(seat, work):
+            if not relay.lend(seat, self._batch):
                 return False
-            if count % _FLUSH_EVERY == _FLUSH_EVERY - 1 and self._dirty:
+            if self._dirty:
                 self._flush_dirty()
         return True
 

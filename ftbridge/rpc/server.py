@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from ftbridge.http2 import (
     Connection,
@@ -55,6 +56,9 @@ class ServerConnection(Endpoint):
         self.server = server
         self.peer = format_peer(sock)
         self.assembling = 0  # bytes of request messages that are not complete; the reactor's
+        self.max_small = server.max_small
+        self.max_small_answer = server.max_small_answer
+        self.queue_limit = server.options.queue_limit
         self._opened_at = 0.0
         self._drain_deadline: float | None = None
 
@@ -72,24 +76,24 @@ class ServerConnection(Endpoint):
     # --- streams ------------------------------------------------------------------------------
 
     def on_headers(self, event: HeadersReceived, now: float) -> None:
-        stream = event.stream
-        head = event.headers.memo
+        stream, headers, ended = event
+        head = cast("RequestHead | None", headers.memo)
         if head is None:
-            head = event.headers.memo = parse_request(event.headers, self.server.methods)
-        assert isinstance(head, RequestHead)
+            head = headers.memo = parse_request(headers, self.server.methods)
         method = head.method
         if method is None:
-            self._refuse(stream, head.refusal or b"", event.end_stream)
+            self._refuse(stream, head.refusal or b"", ended)
             return
         call = ServerCall(self, stream, head, method)
         stream.app = call
-        if call.begin(now) and event.end_stream:
+        if (head.is_simple or call.begin(now)) and ended:
             call.on_requests_end()
 
     def on_data(self, event: DataReceived, now: float) -> None:
-        call = event.stream.app
+        stream, data, flow_bytes, ended = event
+        call: ServerCall | None = stream.app
         if call is not None and not call.done:
-            call.on_data(event.data, event.flow_bytes, event.end_stream)
+            call.on_data(data, flow_bytes, ended)
 
     def on_trailers(self, event: TrailersReceived, now: float) -> None:
         call = event.stream.app
@@ -225,6 +229,8 @@ class NativeServer:
         self.gzip = options.compression == "gzip"
         # Bytes of a whole request, prefix included, that needs no assembling.
         self.max_small = min(SMALL_MESSAGE, PREFIX_BYTES + options.max_receive_bytes)
+        # Bytes of an answer that takes the short way.
+        self.max_small_answer = min(SMALL_MESSAGE, options.max_send_bytes)
         self.max_assembling = 2 * options.max_receive_bytes
         self.pool = HandlerPool(
             threads=options.threads or default_threads(),

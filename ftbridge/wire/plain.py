@@ -48,6 +48,14 @@ def to_plain(value: object, policy: WirePolicy = DEFAULT_POLICY, *, repair: bool
             None, lone surrogates by U+FFFD, integers too long to print by markers. It costs a
             look at every scalar, so callers ask for it only after encoding has failed.
     """
+    if type(value) is dict and len(value) <= _FEW and not repair:
+        # The commonest result, a dict of scalars, needs no look at what is around it.
+        inner = value.copy()
+        for key, item in inner.items():
+            if type(item) not in _SCALARS or type(key) is not str:
+                break
+        else:
+            return inner
     plain: Plain = _plain(value, set(), repair, policy)
     return plain
 

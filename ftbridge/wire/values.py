@@ -43,7 +43,7 @@ _TYPE_PREFIX: Final = "type.googleapis.com/snakepit."
 
 # The URLs of results by the type of the JSON value. Hosts know boolean, map, string, float and
 # list; the others are this project's, and no host looks.
-_URLS: Final[dict[type, str]] = {
+RESULT_URLS: Final[dict[type, str]] = {
     bool: _TYPE_PREFIX + "boolean",
     int: _TYPE_PREFIX + "integer",
     float: _TYPE_PREFIX + "float",
@@ -52,14 +52,14 @@ _URLS: Final[dict[type, str]] = {
     dict: _TYPE_PREFIX + "map",
     type(None): _TYPE_PREFIX + "null",
 }
-FLOAT_URL: Final = _URLS[float]
+FLOAT_URL: Final = RESULT_URLS[float]
 BINARY_URL: Final = _TYPE_PREFIX + "binary"
 TENSOR_URL: Final = _TYPE_PREFIX + "tensor"
 
 _SPECIAL_FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-# Longest run of digits that is read as an integer without the JSON scanner: 64 bits have 19.
-_SHORT_INTEGER: Final = 18
+SHORT_INTEGER: Final = 18
+"""Longest run of digits that is read as an integer without the JSON scanner: 64 bits have 19."""
 
 
 # JSON text. `json.dumps` builds an encoder for each call; the C encoder and scanner behind it
@@ -88,7 +88,9 @@ def _make_encoder() -> Callable[[Plain], str]:
 
 _encode_plain: Final = _make_encoder()
 _decoder: Final = json.JSONDecoder()
-_scan: Final = cast("Callable[[str, int], tuple[object, int]]", cast("AnyType", _decoder).scan_once)
+scan_json: Final = cast(
+    "Callable[[str, int], tuple[object, int]]", cast("AnyType", _decoder).scan_once
+)
 _quote: Final = json.encoder.encode_basestring
 
 
@@ -100,6 +102,8 @@ def encode_json(value: AnyType, policy: WirePolicy = DEFAULT_POLICY) -> bytes:
     float alone that is not finite becomes a string.
     """
     kind = type(value)
+    if kind is dict:
+        return _encode_other(value, policy)[0]
     if kind is str:
         try:
             return _quote(value).encode()
@@ -127,7 +131,7 @@ def encode_value(value: object, policy: WirePolicy = DEFAULT_POLICY) -> Any:
     become a marker, they belong into `binary_parameters` (`split_arguments`).
     """
     kind = type(value)
-    if kind in _URLS and kind is not float:
+    if kind in RESULT_URLS and kind is not float:
         return Any(type_url=STRING_VALUE_URL, value=encode_json(value, policy))
     if is_tensor(value) and not travels_raw(cast("AnyType", value), policy.tensor_bytes):
         return _tensor(value)
@@ -171,7 +175,7 @@ def to_result(value: object, policy: WirePolicy = DEFAULT_POLICY) -> tuple[Any |
     if policy.snakepit:
         value = incumbent_scalar(value)
     kind = type(value)
-    url = _URLS.get(kind)
+    url = RESULT_URLS.get(kind)
     if url is not None:
         return Any(type_url=url, value=encode_json(value, policy)), b""
     if isinstance(value, bytes | bytearray | memoryview):
@@ -182,9 +186,9 @@ def to_result(value: object, policy: WirePolicy = DEFAULT_POLICY) -> tuple[Any |
         if not travels_raw(array, policy.tensor_bytes):
             return _tensor(array), b""
         about = _encode_plain(cast("Plain", layout(array))).encode()
-        return Any(type_url=_URLS[dict], value=about), raw(array)
+        return Any(type_url=RESULT_URLS[dict], value=about), raw(array)
     text, kind = _encode_other(value, policy)
-    return Any(type_url=_URLS[kind], value=text), b""
+    return Any(type_url=RESULT_URLS[kind], value=text), b""
 
 
 class Binary(NamedTuple):
@@ -261,14 +265,14 @@ def decode_value(any: Any) -> object:
     # Before the general way: short numbers are the commonest arguments.
     if (
         content.isdigit()
-        and len(content) <= _SHORT_INTEGER
+        and len(content) <= SHORT_INTEGER
         and (content[0] != 0x30 or len(content) == 1)
     ):
         value: object = int(content)
     else:
         try:
             text = content.decode()
-            value, behind = _scan(text, 0)
+            value, behind = scan_json(text, 0)
             if behind != len(text):
                 value = _decoder.decode(text)
         except (StopIteration, ValueError, RecursionError):

@@ -112,9 +112,8 @@ def test_a_handler_is_asked_to_help_where_several_short_calls_wait(count: int, h
     tasks = [Task() for _ in range(count)]
 
     def submit() -> None:
-        for task in tasks:
-            reactor.run_soon(task)
-        assert reactor.waiting == count
+        assert all(reactor.run_soon(task, count) for task in tasks)
+        assert not reactor.run_soon(Task(), count), "there is no room for another one"
 
     reactor.start()
     try:
