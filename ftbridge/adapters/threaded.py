@@ -102,12 +102,13 @@ class ThreadSafeAdapter(BaseAdapter):
         so by itself. Locks are called "<class>" and "<class>.<name>" wherever they are reported.
 
         Happens-before: leaving the block happens before the next entry of a block on the same
-        lock, so its writes are seen there. Fairness: `ftlocks.RLock`'s for the class's own lock; a
-        named one is `ftlocks.RWLock`, where those who wait to write go before new readers.
+        lock, so its writes are seen there. Fairness: `ftlocks.RLock`'s; from the first
+        `acquire_read_lock(name)` on, that lock is an `ftlocks.RWLock`, where those who wait to
+        write go before new readers, and costs several times as much.
         """
         if name is None:
             return self._ft_locks.exclusive(timeout)
-        return self._ft_locks.side(name, write=True, timeout=timeout)
+        return self._ft_locks.write(name, timeout)
 
     def acquire_read_lock(
         self, name: str, timeout: float | None = None
@@ -122,13 +123,13 @@ class ThreadSafeAdapter(BaseAdapter):
         leaving a read block before the entry of a later write block. Two read blocks are not
         ordered.
         """
-        return self._ft_locks.side(name, write=False, timeout=timeout)
+        return self._ft_locks.read(name, timeout)
 
     def acquire_write_lock(
         self, name: str, timeout: float | None = None
     ) -> AbstractContextManager[bool]:
         """`acquire_lock(name)`, under the name that goes with `acquire_read_lock`."""
-        return self._ft_locks.side(name, write=True, timeout=timeout)
+        return self._ft_locks.write(name, timeout)
 
     def get_thread_local(self, key: str, default: Any = None) -> Any:
         """This thread's value for `key`, or `default` (which is not stored)."""
