@@ -267,6 +267,10 @@ class SingleFlightCache(ObjectTest):
     def get(self, key: str, value: int) -> object:
         return self.cache.get(key, lambda _: value)
 
+    @operation(key=_KEYS, value=_VALUES)
+    def put(self, key: str, value: int) -> None:
+        self.cache.put(key, value)
+
     @operation(key=_KEYS)
     def peek(self, key: str) -> object:
         return self.cache.peek(key, None)

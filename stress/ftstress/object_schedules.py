@@ -107,6 +107,7 @@ def explored(
     iterations: int = 200,
     seed: int = 0,
     modules: tuple[str, ...] = (),
+    minimise: bool = True,
     target: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Explored:
@@ -116,6 +117,7 @@ def explored(
 
     Args:
         modules: to switch in besides those that the test names.
+        minimise: leave out calls, and look for the fewest switches.
         target: how the command line finds the test.
         progress: called with the number of schedules after each script.
     """
@@ -126,27 +128,35 @@ def explored(
     seconds = 0.0
     for number in range(1, scripts + 1):
         script = plan.script(source)
-        found = _look(plan, script, iterations, seed, watched)
+        found = _look(plan, script, iterations, seed, watched, minimise)
         runs += found.runs
         seconds += found.seconds
         if progress is not None:
             progress(runs)
         if found.failure is None:
             continue
-        script, failure = _least(plan, script, found, iterations, seed, watched)
+        failure = found.failure
+        if minimise:
+            script, failure = _least(plan, script, failure, iterations, seed, watched)
         saved = _saved(target or f"{test.__module__}:{test.__qualname__}", script, failure)
         return Explored(plan.name, number, runs, seconds, seed, script, failure, saved)
     return Explored(plan.name, scripts, runs, seconds, seed)
 
 
 def _look(
-    plan: Plan, script: Script, iterations: int, seed: int, modules: tuple[str, ...]
+    plan: Plan,
+    script: Script,
+    iterations: int,
+    seed: int,
+    modules: tuple[str, ...],
+    minimise: bool = True,
 ) -> Exploration:
     return explore(
         UnderSchedule(plan, script),
         iterations=iterations,
         seed=seed,
         modules=modules,
+        minimise=minimise,
         raises=False,
     )
 
@@ -154,13 +164,11 @@ def _look(
 def _least(
     plan: Plan,
     script: Script,
-    found: Exploration,
+    failure: ScheduleFailure,
     iterations: int,
     seed: int,
     modules: tuple[str, ...],
 ) -> tuple[Script, ScheduleFailure]:
-    assert found.failure is not None
-    failure = found.failure
     candidates = smaller(script)
     for candidate in candidates:
         again = _look(plan, candidate, iterations, seed, modules)
@@ -169,7 +177,7 @@ def _least(
         )
         if same:
             assert again.failure is not None
-            return _least(plan, candidate, again, iterations, seed, modules)
+            return _least(plan, candidate, again.failure, iterations, seed, modules)
     return script, failure
 
 
