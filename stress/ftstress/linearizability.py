@@ -106,7 +106,7 @@ def check[S: Hashable](history: Iterable[Operation], spec: Spec[S]) -> Verdict:
         verdict = _search(part, spec)
         visited += verdict.visited
         if verdict.order is None:
-            return replace(verdict, visited=visited)
+            return Verdict(None, part, verdict.longest, verdict.refused, visited)
         order += verdict.order
     whole = tuple(operation for part in parts for operation in part)
     return Verdict(tuple(order), whole, visited=visited)

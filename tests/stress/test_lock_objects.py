@@ -5,9 +5,10 @@ from stress.object_tests import Number
 from stress.test_lock_litmus import NoLock, without
 
 import ftlocks
-from ftstress import lock_objects
-from ftstress.object_schedules import explored
-from ftstress.objects import ObjectTest, integers, operation, run
+from ftstress import explore, lock_objects
+from ftstress.object_schedules import UnderSchedule, explored
+from ftstress.object_tests import planned
+from ftstress.objects import Call, ObjectTest, integers, operation, run
 
 SUITE = [
     value
@@ -104,6 +105,12 @@ def test_a_weakened_copy_fails(name):
 
 def test_all_are_weakened():
     assert {test.__name__ for test in SUITE} == set(WEAKENED)
+
+
+def test_a_value_put_just_before_a_computation_begins_is_not_overwritten_by_it():
+    script = ((Call("put", ("b", 3)),), (Call("get", ("b", 2)), Call("peek", ("b",))))
+    test = UnderSchedule(planned(lock_objects.SingleFlightCache), script)
+    explore(test, strategy="dfs", iterations=400, modules=["ftlocks.cache"])
 
 
 class Sums(ObjectTest):

@@ -44,3 +44,10 @@ def test_what_is_no_saved_history_is_refused(text, tmp_path):
     file.write_text(text)
     with pytest.raises(HistoryFormatError, match="no saved history"):
         load(file)
+
+
+def test_the_model_takes_no_steps():
+    found = explored(Racy, scripts=5, iterations=100)
+    assert "Number." not in found.failure.table
+    assert "self.number = 0" in found.failure.table  # the object's own, in the same module
+    assert found.failure.table.count("return self.number") <= 2
