@@ -102,7 +102,9 @@ class ThreadInstances:
         Raises what the first failing ``teardown`` here raises.
         """
         failure: BaseException | None = None
-        for instance in list(self._live.values()):
+        with self._lock:
+            live = list(self._live.values())
+        for instance in live:
             try:
                 self._finish(instance)
             except BaseException as error:  # noqa: BLE001 - the others have to be ended too

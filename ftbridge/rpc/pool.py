@@ -133,12 +133,14 @@ class ElasticPool:
     def __init__(self, *, limit: int, name: str = "ftbridge-stream") -> None:
         self._limit = limit
         self._name = name
+        self._lock = threading.Lock()  # two reactors must not both take the last place
         self._live: set[threading.Thread] = set()
         self._refused = ShardedCounter(name="streams refused")
 
     @property
     def busy(self) -> int:
-        return len(self._live)
+        with self._lock:
+            return len(self._live)
 
     @property
     def refused(self) -> int:
@@ -147,18 +149,25 @@ class ElasticPool:
 
     def submit(self, work: Runnable) -> bool:
         """Run ``work`` on a thread of its own; False when the limit is reached."""
-        if len(self._live) >= self._limit:
+        thread = threading.Thread(target=self._work, args=(work,), name=self._name, daemon=True)
+        with self._lock:
+            if len(self._live) >= self._limit:
+                self._refused.add()
+                return False
+            self._live.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the process may have no more threads
+            self._leave(thread)
             self._refused.add()
             return False
-        thread = threading.Thread(target=self._work, args=(work,), name=self._name, daemon=True)
-        self._live.add(thread)
-        thread.start()
         return True
 
     def join(self, timeout: float) -> bool:
         """Wait for what runs now; False if some still ran after ``timeout`` seconds in all."""
         deadline = time.monotonic() + timeout
-        threads = list(self._live)
+        with self._lock:
+            threads = list(self._live)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
@@ -169,4 +178,8 @@ class ElasticPool:
         except BaseException:  # noqa: BLE001 - reported, and the thread ends
             _log.exception("unexpected error in %r", work)
         finally:
-            self._live.discard(threading.current_thread())
+            self._leave(threading.current_thread())
+
+    def _leave(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._live.discard(thread)

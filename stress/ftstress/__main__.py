@@ -16,7 +16,7 @@ _COMMANDS: Final = {
     "explore": ("ftstress.schedule_commands", "run a test under many schedules of its threads"),
     "replay": ("ftstress.schedule_commands", "run a test again under a saved schedule"),
     "litmus": ("ftstress.litmus_command", "count the outcomes of functions that run at once"),
-    "objects": ("ftstress.objects_command", "check objects for linearizability"),
+    "suites": ("ftstress.suites_command", "run ready-made tests of ftlocks and ftbridge"),
     "explain": ("ftstress.schedule_commands", "show a saved schedule as a table"),
 }
 

@@ -1,0 +1,1 @@
+"""Suites of ftbridge's own rooms, which `ftstress.suites` names."""
