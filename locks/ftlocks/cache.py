@@ -104,9 +104,7 @@ class SingleFlightCache[K: Hashable, V](Named):
         if value is not _ABSENT:
             return cast("V", value)
         with self._keys.hold(key, timeout):
-            # Another thread may have brought it while this one waited.
-            value = self._look(key, "joined")
-            return self._fly(key, compute) if value is _ABSENT else cast("V", value)
+            return self._fly(key, compute)
 
     def get_nowait(self, key: K, compute: Callable[[K], V]) -> V:
         """As `get()`; `WouldBlockError` where another thread is computing."""
@@ -115,8 +113,7 @@ class SingleFlightCache[K: Hashable, V](Named):
             return cast("V", value)
         self._keys.acquire_nowait(key)
         try:
-            value = self._look(key, "joined")
-            return self._fly(key, compute) if value is _ABSENT else cast("V", value)
+            return self._fly(key, compute)
         finally:
             self._keys.release(key)
 
@@ -173,23 +170,32 @@ class SingleFlightCache[K: Hashable, V](Named):
 
     def _look(self, key: K, count: str | None) -> object:
         with self._mutex:
-            found = find(self._values, key)
-            if found is None:
-                return _ABSENT
-            value, expires = found
-            if self._ttl is not None and self._clock() >= expires:
-                del self._values[key]
-                self._counts["expired"] += 1
-                return _ABSENT
-            if count is not None:
-                self._values.move_to_end(key)
-                self._counts[count] += 1
-            return value
+            return self._present(key, count)
+
+    def _present(self, key: K, count: str | None) -> object:
+        """What is kept of `key`; called with the mutex held."""
+        found = find(self._values, key)
+        if found is None:
+            return _ABSENT
+        value, expires = found
+        if self._ttl is not None and self._clock() >= expires:
+            del self._values[key]
+            self._counts["expired"] += 1
+            return _ABSENT
+        if count is not None:
+            self._values.move_to_end(key)
+            self._counts[count] += 1
+        return value
 
     def _fly(self, key: K, compute: Callable[[K], V]) -> V:
-        """Compute; called by the thread that holds the key."""
+        """Compute, unless the value is there; called by the thread that holds the key."""
         flight = _Flight()
         with self._mutex:
+            # Another thread may have brought it while this one waited. Looking and taking off are
+            # one step: a `put` between them would be told of no flight, and be overwritten by it.
+            present = self._present(key, "joined")
+            if present is not _ABSENT:
+                return cast("V", present)
             if key in self._flights:
                 raise LockMisuseError(
                     f"the computation of {key!r} in {self._described()} asks for the same key"

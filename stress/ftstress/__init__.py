@@ -10,7 +10,7 @@ from ftlocks.spin import BarrierTimeoutError, SpinBarrier
 from ftstress.control import UncontrolledError
 from ftstress.exploration import Exploration, Replay, ScheduleFailure, explore, replay
 from ftstress.importing import Instrumented, instrument, instrumented
-from ftstress.parallel import run_parallel
+from ftstress.parallel import run_parallel, together
 from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
 from ftstress.strategies import PCT, BoundedDFS, NondeterminismError, RandomWalk, Strategy
 from ftstress.tasks import Failure
@@ -37,4 +37,5 @@ __all__ = [
     "instrumented",
     "replay",
     "run_parallel",
+    "together",
 ]

@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "replay": ("ftstress.schedule_commands", "run a test again under a saved schedule"),
     "litmus": ("ftstress.litmus_command", "count the outcomes of functions that run at once"),
     "suites": ("ftstress.suites_command", "run ready-made tests of ftlocks and ftbridge"),
+    "objects": ("ftstress.objects_command", "check objects for linearizability"),
     "explain": ("ftstress.schedule_commands", "show a saved schedule as a table"),
 }
 

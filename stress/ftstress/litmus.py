@@ -100,9 +100,14 @@ class Litmus:
 
     Happens-before: ``__init__`` before every actor, all actors before the arbiter; nothing between
     actors but what they do themselves.
+
+    Args:
+        outcomes: what its author expects, graded.
+        modules: whose code is switched in as well under a schedule.
     """
 
     outcomes: ClassVar[Sequence[Expected]] = ()
+    modules: ClassVar[tuple[str, ...]] = ()
 
     under_schedule: ClassVar["UnderSchedule"]
 

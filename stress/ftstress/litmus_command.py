@@ -5,6 +5,7 @@ because the GIL was on.
 """
 
 import argparse
+import importlib
 import json
 import sys
 from dataclasses import replace
@@ -51,6 +52,13 @@ def add_litmus(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="instead: look through N schedules of each test for a forbidden outcome",
+    )
+    parser.add_argument(
+        "--modules",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --explore: switch in this module too; may be repeated",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="with --explore: where to save what fails"
@@ -129,8 +137,11 @@ def _explored(tests: list[tuple[str, type[litmus.Litmus]]], options: argparse.Na
         raise ValueError(f"--output holds one schedule, and these are {len(tests)} tests: name one")
     found: list[Exploration] = []
     for target, test in tests:
+        for name in (*test.modules, *options.modules):
+            importlib.import_module(name.removesuffix(".*"))
         result = explore(
             test.under_schedule,
+            modules=(*test.modules, *options.modules),
             iterations=options.explore,
             seed=options.seed,
             raises=False,

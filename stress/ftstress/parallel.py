@@ -90,5 +90,44 @@ def run_parallel[T](
     return [runner.results[number] for number in range(rounds) for runner in runners]
 
 
+class _Plain[T]:
+    """One function's thread, for `together`."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self.__name__ = _name(function).rpartition(".")[2]  # what schedules call the thread
+        self.function = function
+        self.results: list[T] = []
+        self.error: Exception | None = None
+
+    def __call__(self) -> None:
+        try:
+            self.results.append(self.function())
+        except Exception as error:  # noqa: BLE001  # raised again by together
+            self.error = error
+
+
+def together[T](*functions: Callable[[], T]) -> list[T]:
+    """Call each function on a thread of its own and wait for all; what they returned, in order.
+
+    Just starts and joins, for tests whose threads a schedule controls or a race detector watches;
+    with `run_parallel` they also meet and have a time limit.
+
+    Raises:
+        Exception: what one of them raised; an ExceptionGroup where several did.
+    """
+    calls = [_Plain(function) for function in functions]
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    errors = [call.error for call in calls if call.error is not None]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("functions that ran together failed", errors)
+    return [result for call in calls for result in call.results]
+
+
 def _name(function: Callable[[], object]) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from ftstress import run_parallel
+from ftstress import run_parallel, together
 
 
 def test_results_come_in_the_order_of_the_functions_round_by_round():
@@ -102,3 +102,21 @@ def test_a_thread_that_waits_for_the_next_round_is_not_called_late():
 def test_refuses_nothing_to_do(functions, rounds):
     with pytest.raises(ValueError, match=r"at least"):
         run_parallel(*functions, rounds=rounds)
+
+
+def test_together_gives_the_results_in_order_and_raises_what_was_raised():
+    assert together(lambda: 1, lambda: 2) == [1, 2]
+
+    def fail():
+        raise KeyError("one")
+
+    with pytest.raises(KeyError, match="one"):
+        together(fail, lambda: 1)
+    with pytest.raises(ExceptionGroup) as caught:
+        together(fail, fail)
+    assert [str(error) for error in caught.value.exceptions] == ["'one'", "'one'"]
+
+
+def test_together_runs_at_once():
+    meeting = threading.Barrier(2, timeout=30)
+    assert sorted(together(meeting.wait, meeting.wait)) == [0, 1]
