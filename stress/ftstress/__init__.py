@@ -8,6 +8,7 @@ does in a block (docs/races.md). `explore()` runs a test under many schedules of
 
 from ftlocks.spin import BarrierTimeoutError, SpinBarrier
 from ftstress.control import UncontrolledError
+from ftstress.dpor import DPOR
 from ftstress.exploration import Exploration, Replay, ScheduleFailure, explore, replay
 from ftstress.importing import Instrumented, instrument, instrumented
 from ftstress.parallel import run_parallel, together
@@ -16,6 +17,7 @@ from ftstress.strategies import PCT, BoundedDFS, NondeterminismError, RandomWalk
 from ftstress.tasks import Failure
 
 __all__ = [
+    "DPOR",
     "PCT",
     "BarrierTimeoutError",
     "BoundedDFS",

@@ -99,6 +99,8 @@ SCANNERS: Final = frozenset(
         *("max", "min", "next", "reversed", "set", "sorted", "sum", "tuple", "zip"),
     }
 )
+# Those of them that do so one by one, when they are asked.
+STEPPERS: Final = frozenset({"enumerate", "filter", "map", "zip"})
 
 
 class Traits:

@@ -12,10 +12,14 @@ a thread that a model stands for: the originals are taken from `_thread` at impo
 import sys
 import threading
 import traceback
+import types
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from ftstress.effects import CHANNEL, LOCK, Effect, Effects, Names
+from ftstress.events import WRITE
+from ftstress.frames import line_of
 from ftstress.places import CodeMap, Site
 from ftstress.tasks import (
     MAIN,
@@ -24,6 +28,7 @@ from ftstress.tasks import (
     Chooser,
     Failure,
     Reason,
+    Redundant,
     Step,
     Task,
     TaskId,
@@ -39,6 +44,9 @@ STEP_NS: Final = 1_000
 # that spins for another one's doing would otherwise never see it. A guess above any loop that a
 # test of an interleaving needs.
 SPIN_STEPS: Final = 300
+# Turns of loops that a thread may make without coming to any place, before the others are let
+# through: it may wait for them in a way that cannot be seen.
+BLIND_TURNS: Final = 2_000
 # Steps that a thread may take while it unwinds, to clean up, and how often it is told to end after
 # that before it is put to sleep for good: it swallows everything.
 _CLEANING_STEPS: Final = 500
@@ -77,6 +85,17 @@ class Run:
         self.titles: dict[TaskId, str] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.excused = excused
+        # What each stretch did: the first before `steps[0]`, each other one after a step, by
+        # whoever was chosen there. Only for a strategy that asks for it.
+        self.effects: list[Effects] = []
+        self.after_all: set[int] = set()  # stretches that nothing else was left for
+        self.is_redundant = False
+        self.names = Names()
+        attach = getattr(strategy, "attach", None)
+        self.records = attach is not None
+        if attach is not None:
+            attach(self)
+        self._done_now: list[Effect] = []
         self._running: Task | None = None
         self._streak = 0
         self._over = False
@@ -152,6 +171,7 @@ class Run:
         """A new task, which the caller starts."""
         parent.children += 1
         task = Task((*parent.id, parent.children), title, daemon)
+        task.born = len(self.effects)
         self._adopt(task)
         return task
 
@@ -187,6 +207,8 @@ class Run:
         task.is_done = True
         try:
             if not self._over:
+                if self.records:
+                    self.touch(Effect(self.names.of(task), CHANNEL, "", WRITE))
                 self._give(task, "ended")
         except Aborted:
             pass
@@ -197,6 +219,7 @@ class Run:
         """The run ends with an exception that nobody caught."""
         if isinstance(error, Aborted) or self._over:
             return
+        self._close_stretch()
         self._end(
             Failure(
                 "exception",
@@ -209,23 +232,38 @@ class Run:
 
     # Steps.
 
-    def step(self, task: Task, site: Site) -> None:
-        """`task` has come to `site`: it or another goes on."""
+    def step(
+        self, task: Task, site: Site, effect: Effect | None = None, wait: Wait | None = None
+    ) -> bool:
+        """`task` has come to `site`: it or another goes on.
+
+        Args:
+            effect: what `task` is going to do.
+            wait: what `task` needs for that; until then the others go on.
+
+        Returns:
+            whether it got what it waited for; False when its time ran out.
+        """
         if self._over:
             # Told once; after that, what need not wait is let through: it cleans up.
             task.aborts += 1
-            if 1 < task.aborts < _CLEANING_STEPS:
-                return
+            if 1 < task.aborts < _CLEANING_STEPS and (wait is None or wait.ready()):
+                return True
             self._abort(task)
         task.inside = True
+        task.wait = wait
         try:
             task.site = site
             try:
                 task.visits[site.place] += 1
             except KeyError:
                 task.visits[site.place] = 1
-            self._give(task, "point")
+            self._give(task, "point" if wait is None or wait.ready() else "blocked")
+            if effect is not None:
+                self._done_now.append(effect)
+            return wait is None or wait.ready()
         finally:
+            task.wait = None
             task.inside = False
 
     def block(self, task: Task, wait: Wait) -> bool:
@@ -243,9 +281,10 @@ class Run:
 
     def _give(self, task: Task, reason: Reason) -> None:
         """Hand the baton on; returns once `task` has it back."""
+        self._close_stretch()
         step = Step(task, reason)
         step.visit = task.visits[task.site.place] if task.site.place in task.visits else 0
-        if task.wait is not None:
+        if reason == "blocked" and task.wait is not None:
             step.wait = task.wait.what
         self.steps.append(step)
         self.clock_ns += STEP_NS
@@ -255,6 +294,9 @@ class Run:
             chosen = self._choose(task, step)
         except Aborted:
             raise
+        except Redundant:
+            self.is_redundant = True
+            self._stop(task, None)
         except BaseException as error:  # noqa: BLE001  # raised again where the run was asked for
             self.error = error
             self._stop(task, None)
@@ -283,7 +325,7 @@ class Run:
         choice = Choice(tuple(other.id for other in enabled), current, spinning)
         step.enabled = len(enabled)
         step.default = choice.default
-        if len(enabled) == 1:
+        if len(enabled) == 1 and not self.records:
             step.chosen = enabled[0].id
         else:
             step.chosen = self.strategy.choose(choice, step)
@@ -291,7 +333,19 @@ class Run:
         wait = chosen.wait
         if wait is not None and wait.deadline_ns is not None and not wait.ready():
             self.clock_ns = max(self.clock_ns, wait.deadline_ns)
+            if self.records:
+                self.after_all.add(len(self.effects))
         return chosen
+
+    def _close_stretch(self) -> None:
+        if self.records:
+            self.effects.append(tuple(self._done_now))
+            self._done_now.clear()
+
+    def touch(self, effect: Effect) -> None:
+        """The running stretch does this as well."""
+        if self.records:
+            self._done_now.append(effect)
 
     def _enabled(self) -> list[Task]:
         live = [task for _, task in sorted(self.tasks.items()) if not task.is_done]
@@ -393,8 +447,24 @@ def reached(site: Site) -> None:
     run().step(task, site)
 
 
-def point(operation: str) -> Task | None:
-    """A modelled operation is about to happen: another thread may go first.
+def turned(code: types.CodeType, offset: int) -> None:
+    """A thread has made a turn of a loop; called by the tracer on that thread."""
+    task = me()
+    if task is None:
+        return
+    current = run()
+    steps, turns = task.turns
+    turns = turns + 1 if steps == len(current.steps) else 1
+    if turns >= BLIND_TURNS:
+        turns = 0
+        # Whoever it waits for goes first.
+        current._streak = SPIN_STEPS
+        current.step(task, current.codes.site(code, line_of(code, offset), "loop"))
+    task.turns = (len(current.steps), turns)
+
+
+def point(operation: str, thing: object = None, kind: int = WRITE) -> Task | None:
+    """A modelled operation is about to happen to `thing`: another thread may go first.
 
     The calling task, or None when it is not controlled, and the operation is not a step.
     """
@@ -402,13 +472,52 @@ def point(operation: str) -> Task | None:
     if task is None:
         return None
     current = run()
+    current.step(task, _site_of(task, operation), _effect(current, thing, kind))
+    return task
+
+
+def wait_at(
+    operation: str,
+    thing: object,
+    kind: int,
+    ready: Callable[[], bool],
+    timeout: float | None,
+    what: str | Callable[[], str],
+) -> bool | None:
+    """As `point()`, of an operation that needs `ready()`: until then the thread is not enabled.
+
+    False when `timeout` virtual seconds went by first; None where the caller is not controlled.
+    """
+    task = me()
+    if task is None:
+        return None
+    current = run()
+    deadline = None if timeout is None else current.clock_ns + max(0, int(timeout * 1e9))
+    wait = Wait(ready, deadline, what, thing)
+    return current.step(task, _site_of(task, operation), _effect(current, thing, kind), wait)
+
+
+def touch(thing: object, kind: int) -> None:
+    """What the calling thread does goes on, without a step, to do this to `thing`."""
+    current = _run
+    if current is not None and current.records and me() is not None:
+        effect = _effect(current, thing, kind)
+        if effect is not None:
+            current.touch(effect)
+
+
+def _effect(current: Run, thing: object, kind: int) -> Effect | None:
+    if not current.records or thing is None:
+        return None
+    return Effect(current.names.of(thing), CHANNEL if kind < 100 else LOCK, "", kind)
+
+
+def _site_of(task: Task, operation: str) -> Site:
     task.inside = True
     try:
-        site = current.codes.calling(sys._getframe(1), operation)
+        return run().codes.calling(sys._getframe(2), operation)
     finally:
         task.inside = False
-    current.step(task, site)
-    return task
 
 
 def block(

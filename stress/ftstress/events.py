@@ -5,8 +5,8 @@ the replaced primitives of `ftstress.sync` tell of everything that orders two th
 (race detector, controlled scheduler, recorder) is registered for the process with `subscribe()`;
 there may be several. With none, an event costs a method call and a look at one global.
 
-**Accesses** are told on the accessing thread, immediately *before* they happen (a read of a bare
-name: immediately after), as `access(kind, target, field, site)`:
+**Accesses** are told on the accessing thread, immediately *before* they happen, as
+`access(kind, target, field, site)`:
 
 ====================  ==========================  ==============================================
 ``site.space``        ``target``                  ``field``
@@ -26,11 +26,12 @@ while `append()` beside an iteration is one.
 
 **Order** is told as messages over channels, which may be any object: what a thread did before
 `send(channel)` happens before what another does after its `receive(channel)`. `send` is told
-before the operation in question, `receive` after it. A lock is a channel that one thread
+before the operation in question, `receive` after it; `asks` is told before an operation that looks
+at a channel without a lock. A lock is a channel that one thread
 `holds`; `wants` is told before it blocks for it. Threads tell `starts` (on the parent), `begins`
 and `ends` (on their own), `joined` (on whoever saw the end).
 
-A scheduler switches threads in `access` and `wants`; one that puts its own models in place of
+A scheduler switches threads in `access` and `asks`; one that puts its own models in place of
 `threading`'s tells `holds`, `lets_go`, `send` and `receive` for them, and a race detector can
 listen at the same time. What a sink raises reaches the program that is under test.
 
@@ -112,7 +113,13 @@ class Place:
 
 
 class Sink:
-    """Hears of everything; override what is of interest. Called on the thread in question."""
+    """Hears of everything; override what is of interest. Called on the thread in question.
+
+    With `stepwise`, each item that a loop asks of a container or generator is an access of its own
+    (SCAN, or WRITE of a generator); otherwise only the beginning of the loop is.
+    """
+
+    stepwise = False
 
     def access(self, kind: int, target: Any, field: Any, site: Place) -> None:
         """An access is about to happen."""
@@ -132,6 +139,12 @@ class Sink:
     def receive(self, channel: Any, what: str) -> None:
         """Everything sent to the channel before has happened. `what` names it in reports."""
 
+    def asks(self, channel: Any, what: str) -> None:
+        """The thread is about to look at a channel, or to change it, without a lock."""
+
+    def alters(self, channel: Any) -> None:
+        """The thread changes what others look at without a lock, and tells them nothing by it."""
+
     def starts(self, thread: Any) -> None:
         """The thread is about to start another: a `threading.Thread`, or a stand-in for one."""
 
@@ -145,7 +158,7 @@ class Sink:
         """The thread has seen the end of another: `join()`, or `is_alive()` that was false."""
 
 
-_METHODS: Final = tuple(name for name in vars(Sink) if not name.startswith("_"))
+_METHODS: Final = tuple(name for name, value in vars(Sink).items() if callable(value))
 _lock: Final = allocate_lock()
 _sinks: tuple[Sink, ...] = ()
 
@@ -159,10 +172,13 @@ class _Table:
     lets_go: Any = None
     send: Any = None
     receive: Any = None
+    asks: Any = None
+    alters: Any = None
     starts: Any = None
     begins: Any = None
     ends: Any = None
     joined: Any = None
+    stepwise = False
 
 
 tell: Final = _Table()  # e.g. ``if tell.send is not None: tell.send(channel, "queue")``
@@ -177,6 +193,7 @@ def _both(functions: tuple[Any, ...]) -> Any:
 
 
 def _connect() -> None:
+    tell.stepwise = any(sink.stepwise for sink in _sinks)
     for name in _METHODS:
         wanted = tuple(
             getattr(sink, name)

@@ -9,15 +9,18 @@ import sys
 import types
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Final, Self
 
-from ftstress.control import Run, reached
+from ftstress import events, sync
+from ftstress.control import Run, reached, turned
 from ftstress.findings import ScheduleTable
 from ftstress.minimise import fewest
-from ftstress.places import CodeMap, Granularity, codes_of, modules_named
+from ftstress.places import CodeMap, Granularity, codes_of, functions_of, modules_named
+from ftstress.recoding import Recoded
 from ftstress.schedule import (
     Decision,
     Follow,
@@ -29,6 +32,7 @@ from ftstress.schedule import (
 )
 from ftstress.strategies import BoundedDFS, Strategy, strategy_named
 from ftstress.substitute import Substitution, waits_for_work
+from ftstress.switching import Switch
 from ftstress.table import steps_of, table
 from ftstress.tasks import Chooser, Failure, Timeouts
 from ftstress.tracer import Tracer
@@ -146,27 +150,35 @@ class Laboratory:
         targets: list[types.ModuleType | object] = [*modules, test]
         if home is not None and home not in modules:
             targets.append(home)
-        self.codes = CodeMap(codes_of(*targets), settings.granularity)
+        self._recoded = Recoded(functions_of(*targets))
+        with self._recoded:
+            self.codes = CodeMap(codes_of(*targets), settings.granularity)
         self._substitution = Substitution(self._patched)
-        self._tracer = Tracer(self.codes, reached)
+        self._tracer = Tracer(self.codes, reached, turned)
+        self._switch = Switch(self.codes)
 
     def __enter__(self) -> Self:
         """Begin to watch the code under test, and to model what it waits in."""
         # What is put in the place of the originals is there for the whole process.
         if not _in_use.acquire(False):
             raise RuntimeError("another test is being explored in this process; wait for it")
+        self._undo = ExitStack()
         try:
-            self._tracer.__enter__()
-            self._substitution.__enter__()
+            self._undo.callback(_in_use.release)
+            self._undo.enter_context(self._recoded)
+            self._undo.enter_context(self._tracer)
+            sync.install()
+            self._undo.callback(sync.uninstall)
+            self._undo.enter_context(self._substitution)
+            events.subscribe(self._switch)
+            self._undo.callback(events.unsubscribe, self._switch)
         except BaseException:
-            _in_use.release()
+            self._undo.close()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._substitution.__exit__()
-        self._tracer.__exit__()
-        _in_use.release()
+        self._undo.close()
 
     def run(self, chooser: Chooser) -> Run:
         """One run."""
@@ -221,7 +233,7 @@ def explore(
     that nobody caught, on any thread; a deadlock; or a run of more than `max_steps` steps.
 
     Args:
-        strategy: "pct", "random", "dfs", or an object of `ftstress.strategies`.
+        strategy: "pct", "random", "dfs", "dpor", or an object of `ftstress.strategies`.
         iterations: schedules to run at most.
         seed: of "pct" and "random".
         modules: names of imported modules where threads are switched too, besides the test's own

@@ -446,5 +446,7 @@ def _describe_lock(lock: Any) -> str:
     made = getattr(lock, "_made", None)
     if made is not None:
         kind = type(lock).__name__.removeprefix("Traced")
+        if isinstance(made, str):  # under a schedule
+            return f"{kind}{made.replace(' of ', ' made at ')}"
         return f"{kind} made at {made.where[0]}:{made.where[1]}"
     return f"the lock of key {lock.key!r}" if hasattr(lock, "key") else type(lock).__name__

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ftstress import control
+from ftstress.events import READ
 from ftstress.models import needed
 from ftstress.tasks import Aborted, Task
 
@@ -31,18 +32,20 @@ class Handle:
     task: Task | None
 
     def is_done(self) -> bool:
-        control.point("Thread.is_alive")
-        return self._has_ended()
+        control.point("Thread.is_alive", self.task, READ)
+        return self.has_ended()
 
     def join(self, timeout: float | None = None) -> None:
         if timeout is not None and timeout < 0:
             timeout = None  # as the C handle takes it
-        task = control.point("Thread.join")
-        if self.task is not None and not self._has_ended():
-            what = f"the end of {self.task.name}"
-            control.block(needed(task, self), self._has_ended, timeout, what, self)
+        if self.task is None:
+            return
+        what = f"the end of {self.task.name}"
+        ended = control.wait_at("Thread.join", self.task, READ, self.has_ended, timeout, what)
+        if ended is None and not self.has_ended():
+            needed(None, self)
 
-    def _has_ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.task is not None and self.task.is_done
 
     def _set_done(self) -> None:

@@ -16,6 +16,8 @@ from collections import deque
 from typing import Any, Final, Self
 
 from ftstress import control
+from ftstress.effects import ACQUIRE, ATTEMPT, RELEASE
+from ftstress.events import READ, WRITE, tell
 from ftstress.tasks import Task
 
 
@@ -23,6 +25,7 @@ class Lock:
     """`threading.Lock`. Any enabled thread may be the next to get it."""
 
     _kind = "Lock"
+    _tells = True
     _owner: Task | None
     _held: bool
     _made: str
@@ -43,21 +46,19 @@ class Lock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         _check_timeout(blocking, timeout)
-        task = control.point(f"{self._kind}.acquire")
-        if not self._held:
-            self._take(task)
-            return True
+        operation = f"{self._kind}.acquire"
         if not blocking or timeout == 0:
-            return False
-        if not control.block(
-            needed(task, self),
-            self._is_free,
-            None if timeout < 0 else timeout,
-            self._state(),
-            self,
-        ):
-            return False
-        self._take(task)
+            control.point(operation, self, ATTEMPT)
+            if self._held:
+                return False
+        else:
+            seconds = None if timeout < 0 else timeout
+            got = control.wait_at(operation, self, ACQUIRE, self._is_free, seconds, self._state)
+            if got is False:
+                return False
+            if got is None and self._held:
+                needed(None, self)
+        self._take(control.me())
         return True
 
     def release(self) -> None:
@@ -65,11 +66,14 @@ class Lock:
             if control.unwinds():
                 return
             raise RuntimeError("release unlocked lock")
+        if self._tells and tell.lets_go is not None and not control.unwinds():
+            tell.lets_go(self, False)
+        control.touch(self, RELEASE)
         self._held = False
         self._owner = None
 
     def locked(self) -> bool:
-        control.point(f"{self._kind}.locked")
+        control.point(f"{self._kind}.locked", self, ATTEMPT)
         return self._held
 
     def __enter__(self) -> bool:
@@ -84,6 +88,8 @@ class Lock:
     def _take(self, task: Task | None) -> None:
         self._held = True
         self._owner = task
+        if self._tells and tell.holds is not None:
+            tell.holds(self, False)
 
     def _is_free(self) -> bool:
         return not self._held
@@ -105,6 +111,12 @@ class Lock:
     def _at_fork_reinit(self) -> None:
         self._held = False
         self._owner = None
+
+
+class InnerLock(Lock):
+    """One that guards only its owner's state, as an RWLock's: it orders nobody's data."""
+
+    _tells = False
 
 
 class RLock(Lock):
@@ -186,7 +198,7 @@ class Condition(threading.Condition):
             return super().wait(timeout)
         if not self._is_owned():  # type: ignore[attr-defined]
             raise RuntimeError("cannot wait on un-acquired lock")
-        control.point("Condition.wait")
+        control.point("Condition.wait", self)
         ticket = _Ticket()
         self._waiters.append(ticket)
         state = self._release_save()  # type: ignore[attr-defined]
@@ -194,6 +206,7 @@ class Condition(threading.Condition):
         try:
             if timeout is None or timeout > 0:
                 notified = control.block(task, ticket.is_given, timeout, "a notification", self)
+                control.touch(ticket, READ)
         finally:
             self._acquire_restore(state)  # type: ignore[attr-defined]
             if not notified and ticket in self._waiters:
@@ -219,6 +232,16 @@ class _Ticket:
         if self._given:
             raise RuntimeError("release unlocked lock")  # as `notify()` expects of a lock
         self._given = True
+        control.touch(self, WRITE)
+
+
+class _Letter:
+    """One item on its way, which is the channel of its own message."""
+
+    __slots__ = ("__weakref__", "item")
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
 
 
 class SimpleQueue:
@@ -234,19 +257,29 @@ class SimpleQueue:
     _items: deque[Any]
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        control.point("SimpleQueue.put")
-        self._items.append(item)
+        control.point("SimpleQueue.put", self)
+        letter = _Letter(item)
+        if tell.send is not None:
+            tell.send(letter, "queue item")
+        self._items.append(letter)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if timeout is not None and timeout < 0:
             raise ValueError("'timeout' must be a non-negative number")
-        task = control.point("SimpleQueue.get")
-        if not self._items and (
-            not block
-            or not control.block(needed(task, self), self._has_items, timeout, "an item", self)
-        ):
+        if not block:
+            control.point("SimpleQueue.get", self)
+        else:
+            got = control.wait_at(
+                "SimpleQueue.get", self, WRITE, self._has_items, timeout, "an item"
+            )
+            if got is None and not self._items:
+                needed(None, self)
+        if not self._items:
             raise queue.Empty
-        return self._items.popleft()
+        letter = self._items.popleft()
+        if tell.receive is not None:
+            tell.receive(letter, "queue item")
+        return letter.item
 
     def put_nowait(self, item: Any) -> None:
         self.put(item)
@@ -255,11 +288,11 @@ class SimpleQueue:
         return self.get(False)
 
     def empty(self) -> bool:
-        control.point("SimpleQueue.empty")
+        control.point("SimpleQueue.empty", self, READ)
         return not self._items
 
     def qsize(self) -> int:
-        control.point("SimpleQueue.qsize")
+        control.point("SimpleQueue.qsize", self, READ)
         return len(self._items)
 
     def _has_items(self) -> bool:

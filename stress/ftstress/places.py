@@ -15,6 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple
 
+from ftstress import events
+from ftstress.rewriting import is_rewritten, sites_of
+
 type Granularity = Literal["line", "operation"]
 
 # What a place without a line in the code under test has for an offset: a thread of the standard
@@ -112,6 +115,13 @@ class CodeMap:
         self.granularity = granularity
         self._sites: dict[tuple[int, int, str], Site] = {}
         self._rebound = set(_rebound(self.codes.values()))
+        self._owners = {
+            id(site): code
+            for code in self.codes.values()
+            if is_rewritten(code)
+            for site in sites_of(code)
+        }
+        self._told: dict[tuple[int, int], Site] = {}
         # Per code object that was run: line and operation, by the offset of the instruction.
         self._read_codes: dict[int, dict[int, tuple[int, str]]] = {}
 
@@ -126,6 +136,19 @@ class CodeMap:
         except KeyError:
             return None
         return self.site(code, line, operation)
+
+    def of_event(self, kind: int, told: events.Place) -> Site | None:
+        """The place of an access that rewritten code tells of; None where it is not watched."""
+        key = (id(told), kind)
+        try:
+            return self._told[key]
+        except KeyError:
+            pass
+        if id(told) not in self._owners:
+            return None
+        code = self._owners[id(told)]
+        made = self._told[key] = self.site(code, told.line, _told_operation(kind, told))
+        return made
 
     def site(self, code: types.CodeType, line: int, operation: str) -> Site:
         """The one `Site` for these."""
@@ -214,6 +237,16 @@ def _operation(instruction: dis.Instruction) -> str:
     return label
 
 
+def _told_operation(kind: int, told: events.Place) -> str:
+    if told.space != events.ITEM:
+        return f"{'load' if kind == events.READ else 'store'} {told.name}"
+    if told.name:
+        return told.name
+    return {events.READ: "item", events.WRITE: "store item", events.SCAN: "scan"}.get(
+        kind, events.KIND_NAMES[kind]
+    )
+
+
 def _binds_method(instruction: dis.Instruction) -> bool:
     """A method looked up only to be called: the call is what happens."""
     return instruction.opname == "LOAD_ATTR" and bool((instruction.arg or 0) & 1)
@@ -243,18 +276,36 @@ def _rebound(codes: Iterable[types.CodeType]) -> Iterator[str]:
 
 def codes_of(*targets: types.ModuleType | object) -> list[types.CodeType]:
     """All code objects of functions: in modules (what is defined there), classes and functions."""
+    return list(_all_of(targets)[0].values())
+
+
+def functions_of(*targets: types.ModuleType | object) -> list[types.FunctionType]:
+    """The functions themselves, without those that others make when they are called."""
+    return _all_of(targets)[1]
+
+
+def _all_of(
+    targets: tuple[types.ModuleType | object, ...],
+) -> tuple[dict[int, types.CodeType], list[types.FunctionType]]:
     found: dict[int, types.CodeType] = {}
+    functions: list[types.FunctionType] = []
+    seen: set[int] = set()
     for target in targets:
         if isinstance(target, types.ModuleType):
             for value in list(vars(target).values()):
                 if getattr(value, "__module__", None) == target.__name__:
-                    _collect(value, found, set())
+                    _collect(value, found, seen, functions)
         else:
-            _collect(target, found, set())
-    return list(found.values())
+            _collect(target, found, seen, functions)
+    return found, functions
 
 
-def _collect(value: object, found: dict[int, types.CodeType], seen: set[int]) -> None:
+def _collect(
+    value: object,
+    found: dict[int, types.CodeType],
+    seen: set[int],
+    functions: list[types.FunctionType],
+) -> None:
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -264,21 +315,22 @@ def _collect(value: object, found: dict[int, types.CodeType], seen: set[int]) ->
         found[id(value)] = value
         for constant in value.co_consts:
             if isinstance(constant, types.CodeType):
-                _collect(constant, found, seen)
+                _collect(constant, found, seen, functions)
     elif isinstance(value, type):
         for member in list(vars(value).values()):
-            _collect(member, found, seen)
+            _collect(member, found, seen, functions)
     elif isinstance(value, property):
         for accessor in (value.fget, value.fset, value.fdel):
-            _collect(accessor, found, seen)
+            _collect(accessor, found, seen, functions)
     elif isinstance(value, staticmethod | classmethod | types.MethodType):
-        _collect(value.__func__, found, seen)
+        _collect(value.__func__, found, seen, functions)
     else:
         if isinstance(value, types.FunctionType):
-            _collect(value.__code__, found, seen)
+            functions.append(value)
+            _collect(value.__code__, found, seen, functions)
         wrapped = getattr(value, "__wrapped__", None)  # functools.wraps, lru_cache, contextmanager
         if wrapped is not None:
-            _collect(wrapped, found, seen)
+            _collect(wrapped, found, seen, functions)
 
 
 def modules_named(names: Iterable[str]) -> list[types.ModuleType]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ftstress import events, sites
 from ftstress.transformer import MARK, Rewriter
 
-VERSION: Final = 1  # part of the cache's key: to be raised with every change of what is told
+VERSION: Final = 2  # part of the cache's key: to be raised with every change of what is told
 _SPACES: Final = {
     "AttributeSite": events.ATTRIBUTE,
     "ItemSite": events.ITEM,
@@ -34,6 +34,25 @@ def rewrite(source: str | bytes, filename: str) -> CodeType:
     lines = (source.encode() if isinstance(source, str) else source).splitlines()
     changed = Rewriter(tree, lines).visit(tree)
     return compile(changed, filename, "exec", dont_inherit=True)
+
+
+class _Mark:
+    """The last constant of every code object that tells of its accesses."""
+
+    __slots__ = ()
+
+
+_REWRITTEN: Final = _Mark()
+
+
+def is_rewritten(code: CodeType) -> bool:
+    """Whether code tells of its accesses; code that has none to tell of may be."""
+    return bool(code.co_consts) and code.co_consts[-1] is _REWRITTEN
+
+
+def sites_of(code: CodeType) -> list[events.Place]:
+    """The sites of one rewritten code object, without those of the functions inside it."""
+    return [constant for constant in code.co_consts if isinstance(constant, events.Place)]
 
 
 def bind(code: CodeType) -> CodeType:
@@ -58,4 +77,4 @@ def bind(code: CodeType) -> CodeType:
             )
         else:
             constants.append(constant)
-    return code.replace(co_consts=tuple(constants))
+    return code.replace(co_consts=(*constants, _REWRITTEN))

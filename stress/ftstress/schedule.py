@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Self
 from ftstress.places import Granularity, Place
 from ftstress.tasks import Choice, Failure, Step, TaskId, Timeouts, task_id, task_name
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _KIND: Final = "ftstress schedule"
 _REASONS: Final = ("point", "blocked", "ended")
 

@@ -7,7 +7,9 @@ raise on its own account, nor call anything of the objects it is given.
 """
 
 import functools
+import gc
 import sys
+from operator import itemgetter
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -47,6 +49,8 @@ _CODE: Final = (
 )
 _PENDING_LIMIT: Final = 64  # entries whose value raised before it was stored
 _MISSING: Final = object()
+_SECOND: Final = itemgetter(1)
+_VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def _find(cls: type, name: str) -> tuple[type | None, Any]:
@@ -331,6 +335,33 @@ class MethodSite(_Pending):
                     tell.access(found.methods[self.name], target, key, self)
         return key
 
+    def on_later(self, target: Any) -> Any:
+        """Arguments come first that take work; the last of them through `now`."""
+        if tell.access is not None:
+            found = traits(type(target))
+            if found is not None and self.name in found.methods:
+                self._put(id(sys._getframe(1)), (target, None))
+        return target
+
+    def key_first(self, key: Any) -> Any:
+        """The key, after which another argument takes work."""
+        if tell.access is not None:
+            frame = id(sys._getframe(1))
+            target = self._take(frame)
+            if target is not None:
+                self._put(frame, (target, key))
+        return key
+
+    def now(self, argument: Any) -> Any:
+        """The last argument that took work."""
+        if tell.access is not None:
+            pair = self._take(id(sys._getframe(1)))
+            if pair is not None:
+                found = traits(type(pair[0]))
+                if found is not None:
+                    tell.access(found.methods[self.name], *pair, self)
+        return argument
+
 
 class ScanSite(Place):
     """Iteration, ``len()``, truth, and built-in functions that read all of something."""
@@ -345,6 +376,28 @@ class ScanSite(Place):
                 tell.access(WRITE, target, None, self)
         return target
 
+    def iterate(self, target: Any) -> Any:
+        """What is gone over item by item: each one is told of, where a sink wants that."""
+        if tell.access is None:
+            return target
+        if not tell.stepwise:
+            return self.scan(target)
+        looked_at, kind = target, SCAN
+        if type(target) in _VIEWS:
+            (looked_at,) = gc.get_referents(target)
+        elif is_generator(target):
+            kind = WRITE
+        if kind == SCAN and traits(type(looked_at)) is None:
+            return target
+        tell.access(kind, looked_at, None, self)
+        each = functools.partial(self._step, kind, looked_at)
+        # All of it in C, so that no frame of this module is in a traceback.
+        return map(_SECOND, zip(iter(each, _MISSING), target, strict=False))
+
+    def _step(self, kind: int, target: Any) -> None:
+        if tell.access is not None:
+            tell.access(kind, target, None, self)
+
     def truth(self, target: Any) -> Any:
         if tell.access is not None and traits(type(target)) is not None:
             tell.access(SCAN, target, None, self)
@@ -356,22 +409,15 @@ class GlobalSite(Place):
 
     __slots__ = ()
 
-    def seen(self, value: Any) -> Any:
+    def reads(self) -> bool:
+        """True: the name comes after an ``and``."""
         if tell.access is not None:
             tell.access(READ, sys._getframe(1).f_globals, self.name, self)
-        return value
+        return True
 
     def storing(self, value: Any) -> Any:
         if tell.access is not None:
             tell.access(WRITE, sys._getframe(1).f_globals, self.name, self)
-        return value
-
-    def updating(self, value: Any) -> Any:
-        """For ``+=``: the name has been read and will be stored."""
-        if tell.access is not None:
-            variables = sys._getframe(1).f_globals
-            tell.access(READ, variables, self.name, self)
-            tell.access(WRITE, variables, self.name, self)
         return value
 
 
@@ -389,18 +435,13 @@ class CellSite(Place):
     def scope(self) -> Scope:
         return Scope()
 
-    def seen(self, value: Any, scope: Any) -> Any:
+    def reads(self, scope: Any) -> bool:
+        """True: the name comes after an ``and``."""
         if tell.access is not None:
             tell.access(READ, scope, self.name, self)
-        return value
+        return True
 
     def storing(self, value: Any, scope: Any) -> Any:
         if tell.access is not None:
-            tell.access(WRITE, scope, self.name, self)
-        return value
-
-    def updating(self, value: Any, scope: Any) -> Any:
-        if tell.access is not None:
-            tell.access(READ, scope, self.name, self)
             tell.access(WRITE, scope, self.name, self)
         return value

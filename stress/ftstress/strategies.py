@@ -223,7 +223,14 @@ class NondeterminismError(RuntimeError):
     """A test did not do the same in the same schedule, so no schedule of it can be replayed."""
 
 
+def _dpor(_seed: int) -> Strategy:
+    from ftstress.dpor import DPOR  # it takes the scheduler, which takes no strategy
+
+    return DPOR()
+
+
 _BY_NAME: Final[dict[str, Callable[[int], Strategy]]] = {
+    "dpor": _dpor,
     "pct": lambda seed: PCT(seed=seed),
     "random": RandomWalk,
     "dfs": lambda _seed: BoundedDFS(),

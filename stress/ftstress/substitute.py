@@ -19,7 +19,8 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ftstress import control, model_clock, model_threads, models
+from ftlocks import keyed, rwlock
+from ftstress import control, model_clock, model_threads, models, sync
 from ftstress.tasks import Task
 
 _STANDARD: Final = (
@@ -30,8 +31,11 @@ _STANDARD: Final = (
     concurrent.futures._base,
     concurrent.futures.thread,
 )
+# Their locks guard only their own state; what they order is told for them.
+_GUARDED: Final = (rwlock, keyed)
 _EXECUTORS: Final = vars(concurrent.futures.thread)
-_RAW_LOCKS: Final = (type(_thread.allocate_lock()), _thread.RLock)
+_RLOCKS: Final = (_thread.RLock, sync.TracedRLock)
+_RAW_LOCKS: Final = (type(_thread.allocate_lock()), sync.TracedLock, *_RLOCKS)
 
 
 def _replacements() -> dict[int, tuple[Any, Any]]:
@@ -40,12 +44,16 @@ def _replacements() -> dict[int, tuple[Any, Any]]:
         (_thread.allocate_lock, models.Lock),
         (_thread.LockType, models.Lock),
         (_thread.RLock, models.RLock),
-        (threading.RLock, models.RLock),
         (threading.Condition, models.Condition),
-        (queue.SimpleQueue, models.SimpleQueue),
+        (models._RealSimpleQueue, models.SimpleQueue),
         (_thread._ThreadHandle, model_threads.Handle),
         (_thread.start_joinable_thread, model_threads.start_thread),
-        (_thread.start_new_thread, model_threads.start_new_thread),
+        (sync._start_new, model_threads.start_new_thread),
+        # Those that a race detector has put there before.
+        (sync.TracedLock, models.Lock),
+        (sync.TracedRLock, models.RLock),
+        (sync.TracedSimpleQueue, models.SimpleQueue),
+        (sync._traced_start_new, model_threads.start_new_thread),
     ]
     real = model_clock.real_clocks()
     pairs += [(real[name], clock) for name, clock in model_clock.CLOCKS.items()]
@@ -73,11 +81,12 @@ class Substitution:
             for name, value in list(names.items()):
                 found = replacements.get(id(value))
                 if found is not None and found[0] is value:
-                    self._set(names, name, found[1])
+                    guards_itself = found[1] is models.Lock and module in _GUARDED
+                    self._set(names, name, models.InnerLock if guards_itself else found[1])
         self._set(vars(threading), "excepthook", self._excepthook)
         concurrent.futures._base.LOGGER.addFilter(_is_news)
         self._locks = [
-            (names, name, models.RLock if type(value) is _RAW_LOCKS[1] else models.Lock)
+            (names, name, models.RLock if type(value) in _RLOCKS else models.Lock)
             for names in map(vars, self._modules)
             for name, value in list(names.items())
             if type(value) in _RAW_LOCKS

@@ -221,7 +221,6 @@ _join: Final = threading.Thread.join
 _is_alive: Final = threading.Thread.is_alive
 _is_set: Final = threading.Event.is_set
 _wait: Final = threading.Event.wait
-_set: Final = threading.Event.set
 _start_new: Final = _thread.start_new_thread
 _call_soon: Final = asyncio.BaseEventLoop.call_soon_threadsafe
 
@@ -244,8 +243,13 @@ def _traced_bootstrap(self: threading.Thread) -> None:
 
 def _traced_join(self: threading.Thread, timeout: float | None = None) -> None:
     _join(self, timeout)
-    if tell.joined is not None and not _is_alive(self):
+    if tell.joined is not None and _has_ended(self):
         tell.joined(self)
+
+
+def _has_ended(thread: Any) -> bool:
+    handle = thread._handle  # under a schedule it has a way to ask that is no step
+    return bool(getattr(handle, "has_ended", handle.is_done)())
 
 
 def _traced_is_alive(self: threading.Thread) -> bool:
@@ -255,13 +259,25 @@ def _traced_is_alive(self: threading.Thread) -> bool:
     return alive
 
 
-def _traced_set(self: threading.Event) -> None:
-    if tell.send is not None:
-        tell.send(self, "Event")
-    _set(self)
+def _traced_set(self: Any) -> None:
+    # As the original, but told at the moment of the change.
+    with self._cond:
+        if tell.send is not None:
+            tell.send(self, "Event")
+        self._flag = True
+        self._cond.notify_all()
+
+
+def _traced_clear(self: Any) -> None:
+    with self._cond:
+        if tell.alters is not None:
+            tell.alters(self)
+        self._flag = False
 
 
 def _traced_is_set(self: threading.Event) -> bool:
+    if tell.asks is not None:
+        tell.asks(self, "Event.is_set")
     found = _is_set(self)
     if found and tell.receive is not None:
         tell.receive(self, "Event")
@@ -299,6 +315,7 @@ _REPLACED: Final[tuple[tuple[Any, str, Any], ...]] = (
     (threading.Thread, "join", _traced_join),
     (threading.Thread, "is_alive", _traced_is_alive),
     (threading.Event, "set", _traced_set),
+    (threading.Event, "clear", _traced_clear),
     (threading.Event, "is_set", _traced_is_set),
     (threading.Event, "isSet", _traced_is_set),
     (threading.Event, "wait", _traced_wait),

@@ -68,6 +68,8 @@ _keys: Final[weakref.WeakKeyDictionary[Any, dict[Any, _Key]]] = weakref.WeakKeyD
 
 def _sending(method: Any, what: str) -> Any:
     def traced(self: Any, *arguments: Any, **words: Any) -> Any:
+        if tell.asks is not None:
+            tell.asks(self, what)
         if tell.send is not None:
             tell.send(self, what)
         result = method(self, *arguments, **words)
@@ -80,6 +82,8 @@ def _sending(method: Any, what: str) -> Any:
 
 def _receiving(method: Any, what: str) -> Any:
     def traced(self: Any, *arguments: Any, **words: Any) -> Any:
+        if tell.asks is not None:
+            tell.asks(self, what)
         result = method(self, *arguments, **words)
         if tell.receive is not None:
             tell.receive(self, what)
@@ -112,6 +116,8 @@ def _made(factory: Any, channel: Any, what: str) -> Any:
 
 def _truly(method: Any, what: str) -> Any:
     def traced(self: Any, *arguments: Any, **words: Any) -> Any:
+        if tell.asks is not None:
+            tell.asks(self, what)
         result = method(self, *arguments, **words)
         if result and tell.receive is not None:
             tell.receive(self, what)

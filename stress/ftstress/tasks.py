@@ -40,15 +40,28 @@ class Aborted(BaseException):
 class Wait:
     """What a thread waits for: `ready` says whether it may go on."""
 
-    __slots__ = ("deadline_ns", "ready", "thing", "what")
+    __slots__ = ("_what", "deadline_ns", "ready", "thing")
 
     def __init__(
-        self, ready: Callable[[], bool], deadline_ns: int | None, what: str, thing: object
+        self,
+        ready: Callable[[], bool],
+        deadline_ns: int | None,
+        what: str | Callable[[], str],
+        thing: object,
     ) -> None:
         self.ready = ready
         self.deadline_ns = deadline_ns
-        self.what = what
+        self._what = what
         self.thing = thing
+
+    @property
+    def what(self) -> str:
+        """As messages name it; who holds a lock may change while one waits for it."""
+        return self._what if isinstance(self._what, str) else self._what()
+
+
+class Redundant(Exception):  # noqa: N818  # no error: the rest of the run is known
+    """Raised by a chooser: whatever comes now has been seen in an earlier run."""
 
 
 class Task:
@@ -57,6 +70,7 @@ class Task:
     __slots__ = (
         "aborts",
         "arrived",
+        "born",
         "children",
         "daemon",
         "ended",
@@ -65,8 +79,10 @@ class Task:
         "ident",
         "inside",
         "is_done",
+        "line",
         "site",
         "title",
+        "turns",
         "visits",
         "wait",
     )
@@ -76,7 +92,10 @@ class Task:
         self.title = title
         self.daemon = daemon
         self.children = 0
+        self.born = 0  # in which stretch of the run it was started
         self.site = _NOWHERE
+        self.line: tuple[object, object] = (None, None)  # where it is, for places by line
+        self.turns = (0, 0)  # of loops without a step: after which step, and how many
         self.visits: dict[object, int] = {}
         self.wait: Wait | None = None
         self.is_done = False
@@ -122,7 +141,11 @@ class Chooser(Protocol):
     """The part of a strategy that a run needs."""
 
     def choose(self, choice: Choice, step: "Step") -> TaskId:
-        """One of `choice.enabled`. `step.chosen` is not known yet."""
+        """One of `choice.enabled`. `step.chosen` is not known yet.
+
+        One that has a method `attach(run)` is given each run before it begins, is asked also where
+        only one thread can go on, and finds in `run.effects` what each stretch has done.
+        """
 
 
 class Step:

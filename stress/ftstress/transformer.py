@@ -9,7 +9,7 @@ import ast
 import json
 from typing import Any, Final
 
-from ftstress.containers import KEYED_METHODS, METHODS, SCANNERS
+from ftstress.containers import KEYED_METHODS, METHODS, SCANNERS, STEPPERS
 from ftstress.scopes import COMPREHENSIONS, FunctionScope, Names
 
 MARK: Final = "\0ftstress:"
@@ -138,31 +138,56 @@ class Rewriter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function = node.func
         if isinstance(function, ast.Attribute) and function.attr in METHODS:
-            site = self.site("MethodSite", node, function.attr)
-            base = self.checked(function.value, False)
-            first = node.args[0] if node.args else None
-            keyed = function.attr in KEYED_METHODS and first is not None and not _suspends(first)
-            function.value = self.call(site, "on_keyed" if keyed else "on", base)
-            node.args = [self.checked(argument, False) for argument in node.args]
-            if keyed:
-                node.args[0] = self.call(site, "key", node.args[0])
-            for keyword in node.keywords:
-                keyword.value = self.checked(keyword.value, False)
+            self.method(node, function)
             return node
         scans = (isinstance(function, ast.Name) and function.id in SCANNERS) or (
             isinstance(function, ast.Attribute) and function.attr == "join"
         )
+        lazy = isinstance(function, ast.Name) and function.id in STEPPERS
         node.func = self.checked(function, False)
         arguments = []
         for argument in node.args:
             changed = self.checked(argument, self.checking and scans)
             if scans and self.may_be_container(argument):
-                changed = self.call(self.site("ScanSite", node), "scan", changed)
+                how = "iterate" if lazy else "scan"
+                changed = self.call(self.site("ScanSite", node), how, changed)
             arguments.append(changed)
         node.args = arguments
         for keyword in node.keywords:
             keyword.value = self.checked(keyword.value, False)
         return node
+
+    def method(self, node: ast.Call, function: ast.Attribute) -> None:
+        """A container's method: told once the last argument has been worked out."""
+        site = self.site("MethodSite", node, function.attr)
+        base = self.checked(function.value, False)
+        first = node.args[0] if node.args else None
+        suspends = any(map(_suspends, (*node.args, *(word.value for word in node.keywords))))
+        keyed = function.attr in KEYED_METHODS and first is not None and not suspends
+        # Where an argument is that takes work, from 0; words come after positions.
+        working = [
+            index
+            for index, argument in enumerate((*node.args, *(word.value for word in node.keywords)))
+            if not _is_simple(argument)
+        ]
+        last = working[-1] if working and not suspends else None
+        node.args = [self.checked(argument, False) for argument in node.args]
+        for keyword in node.keywords:
+            keyword.value = self.checked(keyword.value, False)
+        if keyed:
+            later = last is not None and last > 0
+            node.args[0] = self.call(site, "key_first" if later else "key", node.args[0])
+            how, last = "on_keyed", last if later else None
+        else:
+            how = "on" if last is None else "on_later"
+        function.value = self.call(site, how, base)
+        if last is None:
+            return
+        if last < len(node.args):
+            node.args[last] = self.call(site, "now", node.args[last])
+        else:
+            word = node.keywords[last - len(node.args)]
+            word.value = self.call(site, "now", word.value)
 
     @staticmethod
     def may_be_container(node: ast.expr) -> bool:
@@ -258,7 +283,7 @@ class Rewriter(ast.NodeTransformer):
     def scanned(self, node: ast.expr) -> ast.expr:
         changed: ast.expr = self.visit(node)
         if self.may_be_container(node):
-            return self.call(self.site("ScanSite", node), "scan", changed)
+            return self.call(self.site("ScanSite", node), "iterate", changed)
         return changed
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
@@ -303,7 +328,24 @@ class Rewriter(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if not isinstance(node.ctx, ast.Load):
             return node
-        return self.bare(node, "seen", node, node.id)
+        told = self.before(node)
+        # ``SITE.reads() and name``: told before, and the name is read by its own instruction.
+        return (
+            node if told is None else ast.copy_location(ast.BoolOp(ast.And(), [told, node]), node)
+        )
+
+    def before(self, node: ast.Name) -> ast.expr | None:
+        """A call that tells of a read to come; None where the name is not shared."""
+        found = self.shared(node.id)
+        if found is None:
+            return None
+        kind, scope = found
+        function = ast.Attribute(self.site(kind, node, node.id), "reads", ast.Load())
+        call = ast.Call(function, [] if scope is None else [scope], [])
+        for part in ast.walk(call):
+            if not isinstance(part, ast.expr_context):
+                ast.copy_location(part, node)
+        return call
 
     def bare(self, value: ast.expr, method: str, node: ast.expr, name: str) -> ast.expr:
         found = self.shared(name)
@@ -337,12 +379,16 @@ class Rewriter(ast.NodeTransformer):
         node.value = self.targets(self.checked(node.value), [node.target])
         return node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.AST]:
         value = self.checked(node.value, False)
         target = node.target
         if isinstance(target, ast.Name):
-            node.value = self.bare(value, "updating", target, target.id)
-            return node
+            told = self.before(target)
+            if told is None:
+                node.value = value
+                return node
+            node.value = self.bare(value, "storing", target, target.id)
+            return [ast.copy_location(ast.Expr(told), target), node]
         if isinstance(target, ast.Attribute):
             site = self.site("AttributeSite", target, self.field(target.attr))
             target.value = self.call(site, "update", self.visit(target.value))
@@ -359,7 +405,11 @@ class Rewriter(ast.NodeTransformer):
     # Scopes.
 
     def statements(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        return [self.visit(statement) for statement in body]
+        changed: list[ast.stmt] = []
+        for statement in body:
+            found = self.visit(statement)
+            changed += found if isinstance(found, list) else [found]
+        return changed
 
     def function[F: (ast.FunctionDef, ast.AsyncFunctionDef)](self, node: F) -> F:
         node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]

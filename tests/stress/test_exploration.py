@@ -16,7 +16,7 @@ from stress import classics
 ROOT = Path(__file__).resolve().parents[2]
 # Schedules within which each bug is found, and in which its mended twin is silent.
 BUDGET = 30  # of PCT with depth 3 and seed 0
-LARGER_BUDGETS = {"buffer_if": 80, "buffer_if_mended": 80, "philosophers": 100}
+LARGER_BUDGETS = {"torn_read": 60, "buffer_if": 80, "buffer_if_mended": 80, "philosophers": 100}
 STEPS = 1_000
 REPLAYS = 50
 
@@ -171,7 +171,7 @@ def test_what_a_pass_does_not_mean_is_said():
     ("arguments", "message"),
     [
         ({"iterations": 0}, "iterations must be at least 1, got 0"),
-        ({"strategy": "luck"}, "no strategy 'luck'; there are pct, random, dfs"),
+        ({"strategy": "luck"}, "no strategy 'luck'; there are dpor, pct, random, dfs"),
         ({"modules": ["not.there"]}, "'not.there' is not imported"),
     ],
 )

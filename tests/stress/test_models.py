@@ -39,7 +39,7 @@ WEAKENINGS = [
     ),
     (models.Condition, "notify", lambda self, n=1: None, classics.buffer_if_mended),
     (models.Condition, "wait", lambda self, timeout=None: True, classics.lost_wakeup_mended),
-    (model_threads.Handle, "_has_ended", lambda self: True, classics.lost_update_mended),
+    (model_threads.Handle, "has_ended", lambda self: True, classics.lost_update_mended),
     (models.SimpleQueue, "put", lambda self, item, *a: None, classics.future_self_wait_mended),
 ]
 

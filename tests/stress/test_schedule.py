@@ -60,7 +60,7 @@ def changed(path, value):
         ("{", "not JSON"),
         ("[]", "not a schedule"),
         (changed(["kind"], "other"), "not a schedule"),
-        (changed(["format"], 2), "format 2; this version reads format 1"),
+        (changed(["format"], 1), "format 1; this version reads format 2"),
         (changed(["target"], None), "without 'target'"),
         (changed(["settings", "granularity"], "byte"), "'byte' is none of line, operation"),
         (changed(["decisions", 0, "thread"], "other.1"), "not the name of a thread"),
