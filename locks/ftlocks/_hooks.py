@@ -127,8 +127,14 @@ on_taken: tuple[Callable[[LockInfo, str, object], None], ...] = ()
 on_left: tuple[Callable[[LockInfo, object, int], None], ...] = ()
 
 
-def register(lock: Observable, kind: str, name: str, made_by: FrameType | None = None) -> None:
-    """Give a new primitive its identity, and enter it. To be called when it is complete.
+def register(lock: Observable, kind: str, name: str) -> None:
+    """Give a new primitive its identity, and enter it. To be called when it is complete."""
+    lock._info = identified(kind, name)
+    enter(lock)
+
+
+def identified(kind: str, name: str, made_by: FrameType | None = None) -> LockInfo:
+    """The identity of a primitive that is being made.
 
     `made_by` is the frame that makes it, where that is not the first one outside this package.
     """
@@ -143,10 +149,14 @@ def register(lock: Observable, kind: str, name: str, made_by: FrameType | None =
     info = LockInfo(kind, name, frame)
     if made_by is not None:
         info.inside = _frames_up_to(made_by)
-    lock._info = info
+    return info
+
+
+def enter(lock: Observable) -> None:
+    """Have a primitive, which is complete, among those that are looked at."""
     reference = _Reference(lock, _forget)
-    reference.id = info.id
-    _live[info.id] = reference  # from here on other threads see it
+    reference.id = lock._info.id
+    _live[lock._info.id] = reference  # from here on other threads see it
 
 
 def _frames_up_to(made_by: FrameType) -> tuple[tuple[CodeType, int], ...]:

@@ -20,7 +20,7 @@ from ftlocks._hooks import Settings
 from ftlocks._records import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Waiter, blocked_by
 from ftlocks._sites import Site, capture
 from ftlocks.errors import LockMisuseError, OwnerDiedError
-from ftlocks.statistics import Tally, owner_named
+from ftlocks.statistics import Tally, owner_is_known, owner_named
 
 # Values of `waited` for a hold that was not contended: one of many, and one that a condition's
 # waiter has begun, which stands for itself.
@@ -129,7 +129,7 @@ class LockWatch(Tally):
         try:
             self._release()
         except RuntimeError:
-            raise self._misuse("released") from None
+            raise misuse(self.info, self._raw, "released") from None
 
     def release(self) -> None:
         self.exit()
@@ -256,14 +256,6 @@ class LockWatch(Tally):
     def _check_owner(self) -> None:
         """Nothing here: any thread may release a `Lock`, so a dead owner proves nothing."""
 
-    def _misuse(self, verb: str) -> LockMisuseError:
-        owner = owner_named(c_owner(self._raw))  # a `Lock` that is held can be released
-        return LockMisuseError(
-            f"thread {threading.current_thread().name!r} {verb} {self.info.kind} "
-            f"{self.info.label!r}, which "
-            + ("nobody holds" if owner is None else f"thread {owner} holds")
-        )
-
     # For `Condition`. The way back in after a wait is not contention: every notified thread has to
     # wait there until the notifier leaves.
 
@@ -322,7 +314,7 @@ class RLockWatch(LockWatch):
         try:
             self._release()
         except RuntimeError:
-            raise self._misuse("released") from None
+            raise misuse(self.info, self._raw, "released") from None
 
     def _begin(self) -> None:
         self.owner_thread = threading.current_thread()
@@ -335,16 +327,25 @@ class RLockWatch(LockWatch):
     def _check_owner(self) -> None:
         thread = self.owner_thread
         # Looked at twice: one that released it and ended in between has done no wrong.
-        if thread is not None and not is_alive(thread) and self.owner_thread is thread:
-            raise OwnerDiedError(
-                f"{self.info.kind} {self.info.label!r} can never be taken again: thread "
-                f"{thread.name!r} ended without releasing it; hold it with a `with` block there"
-            )
+        if thread is not None:
+            if not is_alive(thread) and self.owner_thread is thread:
+                raise self._owner_died(repr(thread.name))
+            return
+        # A hold that is not timed has an ident for its owner, which a new thread may have by now.
+        ident = c_owner(self._raw)
+        if ident and not _runs(ident) and c_owner(self._raw) == ident:
+            raise self._owner_died(str(ident))
+
+    def _owner_died(self, name: str) -> OwnerDiedError:
+        return OwnerDiedError(
+            f"{self.info.kind} {self.info.label!r} can never be taken again: thread "
+            f"{name} ended without releasing it; hold it with a `with` block there"
+        )
 
     def release_save(self) -> object:
         count = self._count()
         if not count:
-            raise self._misuse("waited with")
+            raise misuse(self.info, self._raw, "waited with")
         self.owner_thread = None
         if self.since:
             return self._finish(self._raw._release_save)
@@ -374,6 +375,21 @@ def c_owner(raw: Any) -> int:
     """Who holds a C `RLock`, by ident; 0 for nobody, and for any other lock."""
     found = _C_OWNER.search(repr(raw))
     return int(found[1]) if found else 0
+
+
+def misuse(info: LockInfo, raw: Any, verb: str) -> LockMisuseError:
+    """The complaint about a thread that does what only the holder may do, or anybody while held."""
+    owner = owner_named(c_owner(raw))  # a `Lock` that is held can be released
+    return LockMisuseError(
+        f"thread {threading.current_thread().name!r} {verb} {info.kind} {info.label!r}, which "
+        + ("nobody holds" if owner is None else f"thread {owner} holds")
+    )
+
+
+def _runs(ident: int) -> bool:
+    """Whether a thread of this ident exists, also one that `threading` did not start."""
+    # The second question stops all threads for a moment; it is asked where one waits anyway.
+    return owner_is_known(ident) or ident in sys._current_frames()
 
 
 def is_alive(thread: threading.Thread) -> bool:

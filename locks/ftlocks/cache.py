@@ -5,6 +5,7 @@ the same database the same question. Here a key's computation is one flight, und
 key's own. Must never keep a failure, nor call the caller's code with its inner lock held.
 """
 
+import threading
 from _thread import allocate_lock
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -198,7 +199,8 @@ class SingleFlightCache[K: Hashable, V](Named):
                 return cast("V", present)
             if key in self._flights:
                 raise LockMisuseError(
-                    f"the computation of {key!r} in {self._described()} asks for the same key"
+                    f"the computation of {key!r} in {self._described()} asks for the same key, on "
+                    f"thread {threading.current_thread().name!r}"
                 )
             self._flights[key] = flight
             self._counts["misses"] += 1

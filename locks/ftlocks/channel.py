@@ -5,6 +5,7 @@
 thread under the inner lock. Must never run a caller's code with it held.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Channel[T](Queued):
         name: shown in reprs, errors and profiles; without one, the place where it was made is.
     """
 
-    __slots__ = ("_capacity", "_closed", "_get_tally", "_getters", "_items")
+    __slots__ = ("_capacity", "_closed", "_closer", "_get_tally", "_getters", "_items")
 
     def __init__(self, capacity: int | None = 1, name: str = "") -> None:
         if capacity is not None and capacity < 1:
@@ -73,6 +74,7 @@ class Channel[T](Queued):
         super().__init__()  # whose queue and tally are those of put()
         self._capacity = capacity
         self._closed = False
+        self._closer = ""  # name of the thread that closed it
         self._items: deque[T] = deque()
         self._getters: deque[Waiter] = deque()
         self._get_tally = Tally()
@@ -131,13 +133,16 @@ class Channel[T](Queued):
 
     def close(self) -> None:
         """No more items; closing again is no error."""
+        name = threading.current_thread().name
         with self._mutex:
+            if not self._closed:
+                self._closer = name
             self._closed = True
             woken = [*self._queue, *self._getters]
             self._queue.clear()
             self._getters.clear()  # nobody waits in get() while there are items
         for waiter in woken:
-            waiter.interrupt(self._closed_error("was closed while this thread waited"))
+            waiter.interrupt(self._closed_error(f"wait to {waiter.mode} any longer", waiter.thread))
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +196,7 @@ class Channel[T](Queued):
         """None when the item is under way; else a waiter, in the queue if `wait`."""
         with self._mutex:
             if self._closed:
-                raise self._closed_error("is closed")
+                raise self._closed_error("put")
             if self._getters:
                 getter = self._getters.popleft()
                 self._give(getter, item)
@@ -222,7 +227,7 @@ class Channel[T](Queued):
                 self._items.append(putter.item)  # type: ignore[attr-defined]
                 self._admit(putter)
             elif self._closed:
-                raise self._closed_error("is closed and empty")
+                raise self._closed_error("get")
             else:
                 waiter = _ItemWaiter("get", clock(), gated=wait)
                 if wait:
@@ -260,8 +265,13 @@ class Channel[T](Queued):
         if other is not None:
             other.wake()
 
-    def _closed_error(self, what: str) -> ClosedError:
-        return ClosedError(f"{self._described()} {what}")
+    def _closed_error(self, what: str, thread: threading.Thread | None = None) -> ClosedError:
+        name = (thread or threading.current_thread()).name
+        empty = " and nothing is left in it" if what == "get" else ""
+        return ClosedError(
+            f"thread {name!r} cannot {what}: thread {self._closer!r} has closed "
+            f"{self._described()}{empty}"
+        )
 
     def _states(self) -> list[LockState]:
         waiters = (*_records.waiting(self._queue), *_records.waiting(self._getters))

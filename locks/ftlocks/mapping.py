@@ -5,6 +5,7 @@ not. Reading takes no lock here. Must never call the caller's code with an inner
 function computes is put in only if nothing has changed meanwhile.
 """
 
+import threading
 from _thread import allocate_lock
 from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ class ConcurrentDict[K: Hashable, V](Named, MutableMapping[K, V]):
                 return cast("V", value)
             if key in self._creating:
                 raise LockMisuseError(
-                    f"the factory for {key!r} in {self._described()} asks for the same key"
+                    f"the factory for {key!r} in {self._described()} asks for the same key, on "
+                    f"thread {threading.current_thread().name!r}"
                 )
             self._creating.add(key)
             try:

@@ -7,6 +7,7 @@ the slots are filled with those of a watch (`ftlocks._watch`), and emptied of th
 Must never run Python code on the way of a lock that nobody observes.
 """
 
+import sys
 from _thread import RLock as _CRLock
 from _thread import allocate_lock
 from collections.abc import Iterator
@@ -19,9 +20,30 @@ from ftlocks._base import PUBLIC
 from ftlocks._hooks import Settings
 from ftlocks._records import LockInfo, LockState
 from ftlocks._tracked import lock_watch, rlock_watch
-from ftlocks._watch import LockWatch, RLockWatch, c_owner
+from ftlocks._watch import LockWatch, RLockWatch, c_owner, misuse
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
+
+# Whether a release by a stranger is told with the names of both threads also by a lock that nobody
+# observes. C does not know them, and to ask costs a call of Python, hence only in Python's own
+# development mode (``python -X dev``).
+names_misuse = sys.flags.dev_mode
+
+
+class _NamingRelease:
+    """`release` with the names of the threads in its complaint."""
+
+    __slots__ = ("_info", "_raw")
+
+    def __init__(self, info: LockInfo, raw: Any) -> None:
+        self._info = info
+        self._raw = raw
+
+    def __call__(self) -> None:
+        try:
+            self._raw.release()
+        except RuntimeError:
+            raise misuse(self._info, self._raw, "released") from None
 
 
 class _Mutex:
@@ -41,7 +63,8 @@ class _Mutex:
         "Take the lock; whether it was got. `timeout` is in seconds, -1 waits for ever.\n"
         "A ValueError or OverflowError is raised for one that makes no sense.",
         "release": "release() -> None\n\n"
-        "Let the lock go. RuntimeError when it is not held (`RLock`: not by this thread).",
+        "Let the lock go. RuntimeError when it is not held (`RLock`: not by this thread); a\n"
+        "LockMisuseError, which names the threads, while observed and with ``python -X dev``.",
     }
 
     _reentrant = False
@@ -70,8 +93,9 @@ class _Mutex:
         self._tally = None
         self._watch = None
         self._always = statistics
+        self._info = _hooks.identified(kind or type(self).__name__, name, made_by)
         self._go_bare()
-        _hooks.register(self, kind or type(self).__name__, name, made_by)
+        _hooks.enter(self)
         if statistics:
             self._observe(True)
         else:
@@ -83,7 +107,8 @@ class _Mutex:
         self.__enter__ = raw.__enter__  # type: ignore[method-assign]  # a slot
         self.acquire = raw.acquire  # type: ignore[method-assign]
         self.__exit__ = raw.__exit__  # type: ignore[method-assign]
-        self.release = raw.release  # type: ignore[method-assign]
+        release = _NamingRelease(self._info, raw) if names_misuse else raw.release
+        self.release = release  # type: ignore[method-assign]
 
     def _make_watch(self, settings: Settings) -> LockWatch:
         return lock_watch(settings)(self._info, self._raw, self._tally, settings)
@@ -268,9 +293,9 @@ class RLock(_Mutex):
     Fairness: none. A thread that releases may take it again before one that waits.
 
     While it is observed, a release by a stranger names both threads (`LockMisuseError`), and a
-    thread that waits for one whose holder has ended gets `OwnerDiedError` (if that hold was timed:
-    all are with `ftlocks.observe()`). Otherwise the former is a plain RuntimeError and the latter
-    waits for ever, as with `threading`'s.
+    thread that waits for one whose holder has ended gets `OwnerDiedError`. Otherwise the former is
+    a plain RuntimeError (with ``python -X dev`` it names them too) and the latter waits for ever,
+    as with `threading`'s.
 
     Args:
         name: shown in reprs, errors and profiles; without one, the place where it was made is.

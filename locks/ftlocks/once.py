@@ -5,6 +5,7 @@ is not enough either: the value must be complete before the flag is seen. Must n
 what went wrong once may go right the next time.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns as clock
@@ -130,7 +131,8 @@ class Once[T]:
                 return cast("T", value)
             if self._lock._recursion_count() > 1:
                 raise LockMisuseError(
-                    f"the function that computes {self._described()} asks for its own result"
+                    f"the function that computes {self._described()} asks for its own result, on "
+                    f"thread {threading.current_thread().name!r}"
                 )
             started = clock()
             try:

@@ -3,6 +3,7 @@
 Must never let a thread in while another one waits: that is what makes them fair.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,9 +149,10 @@ class BoundedSemaphore(Semaphore):
 
     def _check_release(self, n: int) -> None:
         if self._value + n > self._initial:
+            name = threading.current_thread().name
             raise ValueError(
-                f"Semaphore released too many times: {self._described()} has {self._value} of "
-                f"{self._initial} permits"
+                f"Semaphore released too many times, by thread {name!r}: {self._described()} has "
+                f"{self._value} of {self._initial} permits"
             )
 
     def _shown(self) -> str:

@@ -138,6 +138,11 @@ def owner_named(ident: int) -> Owner | None:
     return Owner(ident, "" if thread is None else thread.name)
 
 
+def owner_is_known(ident: int) -> bool:
+    """Whether a thread that `threading` started has this ident."""
+    return ident in threading._active  # type: ignore[attr-defined]
+
+
 def names(threads: Iterable[threading.Thread]) -> str:
     """Threads as a message or a repr lists them."""
     return ", ".join(thread.name for thread in threads)

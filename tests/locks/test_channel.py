@@ -75,11 +75,13 @@ def test_what_was_sent_before_the_end_can_be_read_after_it():
             channel.put(number)
     assert channel.closed
     channel.close()
-    with pytest.raises(ClosedError, match="Channel 'jobs' is closed"):
+    with pytest.raises(
+        ClosedError, match=r"'MainThread' cannot put: .*'MainThread' has closed Ch.*'jobs'$"
+    ):
         channel.put(3)
     assert list(channel) == [0, 1, 2]
     assert list(channel) == []
-    with pytest.raises(ClosedError, match="closed and empty"):
+    with pytest.raises(ClosedError, match=r"'MainThread' cannot get: .* nothing is left in it"):
         channel.get()
     assert repr(channel).endswith(": 0 of 10 closed>")
 
@@ -181,3 +183,22 @@ def test_waits_are_told_and_seen():
         channel.put(1)
         receiving.join()
     assert told == [("jobs", "get", True)]
+
+
+def test_who_closed_a_channel_is_named_to_those_who_wait():
+    channel = Channel(1, "jobs")
+
+    def get():
+        with pytest.raises(
+            ClosedError,
+            match=r"'reader' cannot wait to get any longer: thread 'boss' has closed .*'jobs'",
+        ):
+            channel.get()
+
+    with started(get, "reader"):
+        wait_until(lambda: channel.statistics().getting)
+        with started(channel.close, "boss"):
+            pass
+    channel.close()  # not the one who did
+    with pytest.raises(ClosedError, match="'boss' has closed"):
+        channel.put(1)

@@ -1,14 +1,17 @@
 """`Lock` and `RLock`: exclusion, the C fast path, and what observation adds to it."""
 
+import _thread
 import copy
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from _thread import allocate_lock
 from collections import deque
 
 import pytest
-from locks.races import Rendezvous, Unlocked, started, wait_until
+from locks.races import SURE_SECONDS, Rendezvous, Unlocked, started, wait_until
 
 import ftlocks
 from ftlocks import (
@@ -20,6 +23,7 @@ from ftlocks import (
     RLock,
     WouldBlockError,
     _records,
+    mutex,
     observing,
 )
 from ftstress import run_parallel
@@ -183,6 +187,82 @@ def test_a_release_by_a_stranger_names_both_threads():
         lock.release()
     with pytest.raises(LockMisuseError, match="nobody holds"):
         Lock(statistics=True).release()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_development_mode_the_names_come_without_observation(kind, monkeypatch):
+    monkeypatch.setattr(mutex, "names_misuse", True)
+    lock = kind("ledger")
+    with pytest.raises(LockMisuseError, match=r"'MainThread' released .*'ledger', which nobody"):
+        lock.release()
+    with observing(Observer()):
+        pass
+    if kind is RLock:
+        with (
+            lock,
+            pytest.raises(LockMisuseError, match=r"'thief' released .* thread MainThread"),
+            started(lock.release, "thief"),
+        ):
+            pass
+    lock.acquire()
+    lock.release()
+    assert not lock.locked()
+
+
+def test_development_mode_is_pythons():
+    program = (
+        "import ftlocks\n"
+        "try: ftlocks.RLock('ledger').release()\n"
+        "except RuntimeError as error: print(type(error).__name__)"
+    )
+    for option, raised in (("-Xdev", "LockMisuseError"), ("-Xutf8", "RuntimeError")):
+        done = subprocess.run(
+            [sys.executable, option, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == raised
+
+
+def test_an_owner_whose_hold_was_not_timed_has_died_all_the_same():
+    lock = RLock("ledger")
+    with observing(Observer(), sample=1 << 20):
+        for _ in range(100):  # the first ones are timed more often
+            with lock:
+                pass
+        with started(lock.acquire, name="careless") as careless:
+            pass
+        assert lock._watch.owner_thread is None
+        ident = careless.thread.ident
+
+        def wait():
+            with pytest.raises(OwnerDiedError, match=f"thread {ident} ended without releasing"):
+                lock.acquire()
+
+        # In this thread: another one might be given the ident of the one that has ended.
+        wait()
+
+
+def test_a_thread_that_threading_does_not_know_is_no_dead_owner():
+    lock = RLock("ledger")
+    holding, go_on = allocate_lock(), allocate_lock()
+    holding.acquire()
+    go_on.acquire()
+
+    def hold():
+        with lock:
+            holding.release()
+            go_on.acquire()
+
+    with observing(Observer(), sample=1 << 20):
+        for _ in range(100):
+            with lock:
+                pass
+        _thread.start_new_thread(hold, ())
+        holding.acquire()
+        assert lock._watch.owner_thread is None
+        assert not lock.acquire(timeout=0.3)  # looks at the owner several times
+        go_on.release()
+        assert lock.acquire(timeout=SURE_SECONDS)
+        lock.release()
 
 
 def test_an_owner_that_died_is_named_to_those_who_wait():
@@ -433,13 +513,13 @@ def test_a_copy_would_be_another_lock_and_is_refused(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lock_is_complete_when_others_can_see_it(kind, monkeypatch):
     """Observation is switched on, and all locks are looked at, the moment a new one is entered."""
-    register = ftlocks._hooks.register
+    enter = ftlocks._hooks.enter
 
-    def register_and_switch(lock, *identity):
-        register(lock, *identity)
+    def enter_and_switch(lock):
+        enter(lock)
         run_parallel(ftlocks.observe, ftlocks.states)
 
-    monkeypatch.setattr(ftlocks._hooks, "register", register_and_switch)
+    monkeypatch.setattr(ftlocks._hooks, "enter", enter_and_switch)
     try:
         lock = kind()
         with lock:

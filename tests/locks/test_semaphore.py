@@ -152,3 +152,14 @@ def test_waits_are_told_and_seen():
 
     assert told == [("slots", "semaphore", True), ("slots", "semaphore", False)]
     assert semaphore.statistics().contentions == 2
+
+
+def test_releasing_too_often_names_the_thread_and_the_permits():
+    semaphore = BoundedSemaphore(2, "seats")
+    semaphore.acquire()
+    with (
+        pytest.raises(ValueError, match=r"too many times, by thread 'thief': .*'seats' has 1 of 2"),
+        started(lambda: semaphore.release(2), "thief"),
+    ):
+        pass
+    semaphore.release()
