@@ -70,7 +70,7 @@ def test_a_failing_schedule_is_shown_saved_run_again_and_mended(pytester):
     nodeid, path = sorted(commands)[1]
     again = run(pytester, SOURCE, nodeid, "--ftstress-replay", path)
     again.assert_outcomes(failed=1)
-    again.stdout.fnmatch_lines(["AssertionError in main: *", "*.balance (as saved)"])
+    again.stdout.fnmatch_lines(["AssertionError in main:*(as saved)"])
 
     # The place where it switches has changed:
     other = run(pytester, LOCKED, nodeid, "--ftstress-replay", path)
