@@ -55,6 +55,30 @@ class Named:
         return []
 
 
+class Regulars:
+    """Threads that do something again and again, as far as one can tell: all that ever did.
+
+    Args:
+        most: with more than so many threads nobody can tell.
+    """
+
+    __slots__ = ("_idents", "_most")
+
+    def __init__(self, most: int = 8) -> None:
+        self._most = most
+        self._idents: set[int] = set()
+
+    def came(self, ident: int) -> None:
+        """Note that this thread did it."""
+        if ident not in self._idents and len(self._idents) <= self._most:
+            self._idents.add(ident)
+
+    def known(self) -> frozenset[int] | None:
+        """Who did; None where there are too many, or none, to expect one of them."""
+        idents = frozenset(self._idents.copy())
+        return idents if 0 < len(idents) <= self._most else None
+
+
 class Queued(Named):
     """A primitive with an inner lock and one queue."""
 

@@ -144,6 +144,8 @@ class LockState(NamedTuple):
         ender: ident of the thread that last ended a wait for it, where nobody owns it
             (`Condition`); 0 if nobody has.
         reentrant: an owner that is still among the waiters has just got it.
+        expected: idents of the threads that end such waits, as far as can be told from who has
+            done it so far; None where it cannot. Nobody owns such a primitive.
     """
 
     info: LockInfo
@@ -154,6 +156,7 @@ class LockState(NamedTuple):
     mode: str = EXCLUSIVE
     ender: int = 0
     reentrant: bool = False
+    expected: frozenset[int] | None = None
 
 
 class Blocked(NamedTuple):

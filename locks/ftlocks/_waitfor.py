@@ -5,6 +5,11 @@ any of them (the AND-OR model of Knapp, "Deadlock Detection in Distributed Datab
 Surveys 19(4), 1987). Stuck are those that are left when every thread that runs, or waits no longer
 than a timeout, and then again and again everyone that these can let go on, has been taken away.
 
+A semaphore's permits belong to the threads that took them for as long as only such threads have
+given any back: then who waits needs one of those. Who ends a wait at a barrier or a channel is
+known from habit, as long as the same few threads come; that counts only together with somebody who
+waits for what one of the others holds.
+
 The pictures are taken while the threads run on, so one alone proves nothing. Two do: a thread that
 waits with the same `Waiter` in both has been blocked all the time in between, so that at the end of
 the first picture all of the stuck ones were blocked at once, each by the others.
@@ -19,6 +24,13 @@ from ftlocks._records import READ, LockState, Waiter
 from ftlocks._sites import is_own
 from ftlocks.statistics import owner_named
 
+# What is waited for where nobody owns it, but habits tell who ends the wait.
+_WANTED: Final = {
+    "semaphore": "a permit of {}",
+    "barrier": "the others at {}",
+    "put": "room in {}",
+    "get": "an item of {}",
+}
 # What code that ends such a wait calls. Only names can be seen from outside, so a thread found by
 # them is a likely notifier, not a certain one.
 _ENDS_WAIT: Final = {"condition": {"notify", "notify_all"}, "event": {"set"}}
@@ -32,7 +44,10 @@ class Wait:
         what: what it waits for, as a message names it.
         needs: idents of the threads that it cannot go on without; empty where nobody can tell.
         any_of: one of them is enough; otherwise all are needed.
-        certain: False where `needs` is what the code of those threads suggests.
+        certain: False where `needs` is what the code of those threads suggests, or what they have
+            done so far.
+        habitual: the latter, of threads that hold nothing: they may all be idle, so this alone
+            proves nothing.
     """
 
     waiter: Waiter
@@ -40,6 +55,7 @@ class Wait:
     needs: frozenset[int]
     any_of: bool
     certain: bool
+    habitual: bool = False
 
     @property
     def ident(self) -> int:
@@ -61,17 +77,32 @@ def picture(states: Iterable[LockState]) -> Picture:
     holding: dict[int, list[str]] = {}
     unowned: list[tuple[Waiter, str, int]] = []
     for state in states:
-        if not state.owners and not state.waiters:
+        if not state.owners and not state.waiters and not state.expected:
             continue
         label = _named(state)
         for owner in state.owners:
             holding.setdefault(owner, []).append(label)
+        if state.mode == "semaphore":
+            for owner in state.expected or ():
+                holding.setdefault(owner, []).append(f"a permit of {label}")
         patient_writers = all(w.mode == READ or not w.timed for w in state.waiters)
         for waiter in state.waiters:
             if waiter.timed or waiter.granted:
                 continue
             if waiter.mode in _ENDS_WAIT:
                 unowned.append((waiter, f"{label} to be {_verb(waiter.mode)}", state.ender))
+                continue
+            if waiter.mode in _WANTED:
+                # Whoever holds a permit, puts or gets lets one on; a barrier needs all.
+                wait = Wait(
+                    waiter,
+                    _WANTED[waiter.mode].format(label),
+                    state.expected or frozenset(),
+                    any_of=waiter.mode != "barrier",
+                    certain=False,
+                    habitual=waiter.mode != "semaphore",
+                )
+                waits[wait.ident] = wait
                 continue
             owners = frozenset(state.owners)
             if state.reentrant:
@@ -136,6 +167,10 @@ def rings(waits: dict[int, Wait]) -> list[list[Wait]]:
             continue
         members = {other for other in reach[ident] if ident in reach[other]}
         done |= members
+        if any(waits[other].habitual for other in members) and not any(
+            waits[other].certain for other in members
+        ):
+            continue  # threads that have nothing to do: a trigger may come from anywhere
         ring: list[Wait] = []
         at = ident
         while at in members:

@@ -6,6 +6,7 @@ thread under the inner lock. Must never run a caller's code with it held.
 """
 
 import threading
+from _thread import get_ident
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from ftlocks import _records
-from ftlocks._base import Queued
+from ftlocks._base import Queued, Regulars
 from ftlocks._records import LockState, Waiter
 from ftlocks.errors import AcquireTimeoutError, ClosedError, WouldBlockError
 from ftlocks.statistics import Tally
@@ -66,7 +67,16 @@ class Channel[T](Queued):
         name: shown in reprs, errors and profiles; without one, the place where it was made is.
     """
 
-    __slots__ = ("_capacity", "_closed", "_closer", "_get_tally", "_getters", "_items")
+    __slots__ = (
+        "_capacity",
+        "_closed",
+        "_closer",
+        "_get_tally",
+        "_getters",
+        "_got",
+        "_items",
+        "_put_by",
+    )
 
     def __init__(self, capacity: int | None = 1, name: str = "") -> None:
         if capacity is not None and capacity < 1:
@@ -76,6 +86,9 @@ class Channel[T](Queued):
         self._closed = False
         self._closer = ""  # name of the thread that closed it
         self._items: deque[T] = deque()
+        # Who has ever put, and who has got: those who may be expected to do so again.
+        self._put_by = Regulars()
+        self._got = Regulars()
         self._getters: deque[Waiter] = deque()
         self._get_tally = Tally()
         self._register(name)
@@ -197,6 +210,7 @@ class Channel[T](Queued):
         with self._mutex:
             if self._closed:
                 raise self._closed_error("put")
+            self._put_by.came(get_ident())
             if self._getters:
                 getter = self._getters.popleft()
                 self._give(getter, item)
@@ -218,6 +232,7 @@ class Channel[T](Queued):
         """An item and None; or None and a waiter, in the queue if `wait`."""
         putter: Waiter | None = None
         with self._mutex:
+            self._got.came(get_ident())
             if self._items:
                 item = self._items.popleft()
                 self._get_tally.acquisitions += 1
@@ -274,5 +289,9 @@ class Channel[T](Queued):
         )
 
     def _states(self) -> list[LockState]:
-        waiters = (*_records.waiting(self._queue), *_records.waiting(self._getters))
-        return [LockState(self._info, None, (), waiters)]
+        found = [
+            LockState(self._info, None, (), _records.waiting(queue), expected=regulars.known())
+            for queue, regulars in ((self._queue, self._got), (self._getters, self._put_by))
+        ]
+        # Seldom both sides wait: when one picture has them before and after something came.
+        return [state for state in found if state.waiters] or found[:1]

@@ -14,7 +14,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from ftlocks import _hooks, _records
-from ftlocks._base import PUBLIC, Named
+from ftlocks._base import PUBLIC, Named, Regulars
 from ftlocks._records import LockState, Waiter
 from ftlocks._sites import capture
 from ftlocks.errors import LockMisuseError, WouldBlockError
@@ -247,6 +247,26 @@ class BarrierStatistics:
     wait_max_ns: int
 
 
+class _Meeting(Condition):
+    """What a barrier's parties wait in, which knows who they are."""
+
+    __slots__ = ("_most", "parties")
+
+    def __init__(self, parties: int, name: str) -> None:
+        # Only where exactly as many threads have come can one tell which are missing.
+        self._most = parties
+        self.parties = Regulars(parties)
+        super().__init__(allocate_lock(), name, _kind="Barrier")
+
+    def _states(self) -> list[LockState]:
+        waiters = _records.waiting(self._queue)
+        known = self.parties.known()
+        if known is None or len(known) < self._most:
+            return [LockState(self._info, None, (), waiters)]
+        here = {waiter.thread.ident or 0 for waiter in waiters}
+        return [LockState(self._info, None, (), waiters, expected=known - here)]
+
+
 class Barrier(threading.Barrier):
     """A meeting point of a fixed number of threads: `threading.Barrier`, with name and statistics.
 
@@ -274,7 +294,7 @@ class Barrier(threading.Barrier):
     ) -> None:
         super().__init__(parties, action, timeout)
         # `threading.Barrier` makes one of threading's; ours knows who waits.
-        self._cond = Condition(allocate_lock(), name, _kind="Barrier")
+        self._cond: _Meeting = _Meeting(parties, name)
         self._rounds = 0
 
     def wait(self, timeout: float | None = None) -> int:
@@ -282,6 +302,7 @@ class Barrier(threading.Barrier):
 
         Raises `threading.BrokenBarrierError` when the round cannot be completed.
         """
+        self._cond.parties.came(get_ident())
         place = super().wait(timeout)
         if place == 0:
             with self._cond:

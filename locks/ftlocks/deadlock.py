@@ -347,7 +347,9 @@ def watchdog(
     `ThreadPoolExecutor`, also mixed; a wait with a timeout is never part of a deadlock. A deadlock
     is reported once, when two pictures agree that it was there at one moment. Waits for a
     condition or an event count when code that would end them is stuck behind the waiting thread
-    ("possible deadlock"); semaphores, barriers and queues have no owners, and count as never stuck.
+    ("possible deadlock"). So do waits for a permit that only stuck threads have taken, at a barrier
+    or a channel to which only stuck threads have come so far; nobody owns these, so it is never
+    more than possible.
 
     While it is on, an uncontended acquire and release of a `Lock` costs a few times as much, as
     with `observe()`; a wait notes its stack, some microseconds.

@@ -4,13 +4,15 @@ Must never let a thread in while another one waits: that is what makes them fair
 """
 
 import threading
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter_ns as clock
 
+from ftlocks import _records
 from ftlocks._base import Queued
-from ftlocks._records import Waiter
+from ftlocks._records import LockState, Waiter
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import UseStatistics
 
@@ -40,7 +42,7 @@ class Semaphore(Queued):
         name: shown in reprs, errors and profiles; without one, the place where it was made is.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_holders", "_value")
 
     _mode = "semaphore"
 
@@ -49,6 +51,9 @@ class Semaphore(Queued):
             raise ValueError(f"semaphore initial value must be >= 0, got {value!r}")
         super().__init__()
         self._value = value
+        # Permits by the thread that took them; None once one was given back by a thread that had
+        # none: from then on it is a signal, which anybody may give.
+        self._holders: dict[int, int] | None = {}
         self._register(name)
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
@@ -63,6 +68,7 @@ class Semaphore(Queued):
             if self._value:
                 self._value -= 1
                 self._tally.acquisitions += 1
+                self._took(get_ident())
                 return True
             if not blocking or (timeout is not None and timeout <= 0):
                 return False
@@ -102,6 +108,7 @@ class Semaphore(Queued):
         woken = []
         with self._mutex:
             self._check_release(n)
+            self._gave_back(get_ident(), n)
             while n and self._queue:
                 waiter = self._queue.popleft()
                 self._admit(waiter)
@@ -116,6 +123,40 @@ class Semaphore(Queued):
 
     def _undo(self, waiter: Waiter) -> None:
         self.release()
+
+    def _admit(self, waiter: Waiter) -> None:
+        super()._admit(waiter)
+        self._took(waiter.thread.ident or 0)
+
+    def _took(self, ident: int) -> None:
+        holders = self._holders
+        if holders is not None:
+            holders[ident] = holders[ident] + 1 if ident in holders else 1
+
+    def _gave_back(self, ident: int, n: int) -> None:
+        holders = self._holders
+        if holders is None:
+            return
+        left = (holders[ident] if ident in holders else 0) - n
+        if left > 0:
+            holders[ident] = left
+        elif left == 0:
+            del holders[ident]
+        else:
+            self._holders = None
+
+    def _states(self) -> list[LockState]:
+        holders = self._holders
+        return [
+            LockState(
+                self._info,
+                None,
+                (),
+                _records.waiting(self._queue),
+                mode=self._mode,
+                expected=None if holders is None else frozenset(holders.copy()),
+            )
+        ]
 
     def statistics(self) -> SemaphoreStatistics:
         """The figures at one moment; always kept."""

@@ -8,7 +8,17 @@ from locks.races import started, wait_until
 from locks.watching import NEVER, end_wait, look_until_found, program, run_to_deadlock
 
 import ftlocks
-from ftlocks import DeadlockError, Lock, RLock, RWLock, UpgradeError, watchdog
+from ftlocks import (
+    Barrier,
+    Channel,
+    DeadlockError,
+    Lock,
+    RLock,
+    RWLock,
+    Semaphore,
+    UpgradeError,
+    watchdog,
+)
 
 SAFE = ["one_order", "back_off", "condition", "downgrade", "executor", "gate"]
 
@@ -271,3 +281,210 @@ def test_a_reader_behind_a_writer_that_will_give_up_is_not_stuck():
             wait_until(lambda: other.statistics().waiting == 1)
             assert dog.check() == []
             end_wait("writer")
+
+
+def blocked_pair(dog, first, second, seen):
+    """What is found while two threads, `first` and `second`, wait; both are then let go."""
+    with started(quiet(first), "first"), started(quiet(second), "second"):
+        wait_until(seen)
+        found = dog.check()
+        for name in ("first", "second"):
+            end_wait(name)
+    return found
+
+
+def quiet(function):
+    def run():
+        try:
+            function()
+        except (DeadlockError, threading.BrokenBarrierError):
+            pass
+
+    return run
+
+
+def holding(lock, then, entered):
+    def run():
+        with lock:
+            entered.set()
+            then()
+
+    return run
+
+
+@pytest.mark.parametrize("signalled", [False, True], ids=["mutex", "signal"])
+def test_a_semaphore_whose_permits_come_back_from_their_takers_has_holders(signalled):
+    seats, table = Semaphore(1, "seats"), Lock("table", statistics=True)
+    if signalled:
+        with started(seats.acquire):  # another thread than the one that gives it back
+            pass
+        seats.release()
+    sits, lays = threading.Event(), threading.Event()
+
+    def sit():
+        with seats:
+            sits.set()
+            lays.wait(BOUND_SECONDS)
+            with table:
+                pass
+
+    def lay():
+        sits.wait(BOUND_SECONDS)
+        with table:
+            lays.set()
+            seats.acquire()
+
+    with watchdog(interval=NEVER) as dog:
+        found = blocked_pair(
+            dog,
+            sit,
+            lay,
+            lambda: seats.statistics().waiting and table.statistics().waiting,
+        )
+    if signalled:
+        assert found == []
+        return
+    (report,) = found
+    assert report.kind == "possible deadlock"
+    by_name = {thread.name: thread for thread in report.threads}
+    assert by_name["first"].holding == ("a permit of Semaphore 'seats'",)
+    assert by_name["second"].waits_for == "a permit of Semaphore 'seats'"
+    assert by_name["second"].held_by == ("first",)
+
+
+def test_a_permit_that_a_thread_waits_for_while_it_has_the_only_one():
+    seats = Semaphore(1, "seats")
+
+    def twice():
+        with seats:
+            seats.acquire()
+
+    with watchdog(interval=NEVER) as dog, started(quiet(twice), "twice"):
+        (report,) = look_until_found(dog)
+        end_wait("twice")
+    assert report.kind == "possible deadlock"
+    assert report.summary == (
+        "thread 'twice' waits for a permit of Semaphore 'seats', and is that thread itself"
+    )
+
+
+def test_one_permit_with_a_thread_that_runs_is_enough():
+    seats, table = Semaphore(2, "seats"), Lock("table", statistics=True)
+    seats.acquire()  # this thread's
+    sits, lays = threading.Event(), threading.Event()
+
+    def sit():
+        with seats:
+            sits.set()
+            lays.wait(BOUND_SECONDS)
+            with table:
+                pass
+
+    def lay():
+        sits.wait(BOUND_SECONDS)
+        with table:
+            lays.set()
+            seats.acquire()
+
+    with watchdog(interval=NEVER) as dog:
+        found = blocked_pair(
+            dog, sit, lay, lambda: seats.statistics().waiting and table.statistics().waiting
+        )
+    assert found == []
+
+
+@pytest.mark.parametrize("rounds", ["none", "one", "others"])
+def test_a_barrier_whose_missing_party_is_stuck(rounds):
+    barrier, table = Barrier(2, name="stage"), Lock("table", statistics=True)
+    entered = threading.Event()
+
+    def meet():
+        if rounds != "none":
+            barrier.wait(BOUND_SECONDS)
+
+    def first():
+        meet()
+        holding(table, barrier.wait, entered)()
+
+    def second():
+        meet()
+        entered.wait(BOUND_SECONDS)
+        with table:  # it would come to the barrier next
+            pass
+
+    if rounds == "others":
+
+        def come():
+            barrier.wait(BOUND_SECONDS)
+
+        with started(come), started(come):
+            pass
+    with watchdog(interval=NEVER) as dog:
+        found = blocked_pair(
+            dog, first, second, lambda: barrier.n_waiting and table.statistics().waiting
+        )
+    assert [report.kind for report in found] == ["possible deadlock"] * (rounds == "one")
+    if found:
+        assert "waits for the others at Barrier 'stage'" in str(found[0]).replace(
+            "has waited 0.0 s for", "waits for"
+        )
+
+
+@pytest.mark.parametrize("side", ["put", "get"])
+@pytest.mark.parametrize("another", [False, True], ids=["alone", "with another"])
+def test_a_channel_whose_only_other_user_is_stuck(side, another):
+    channel, table = Channel(1, "jobs"), Lock("table", statistics=True)
+    entered = threading.Event()
+
+    def put():
+        channel.put("item")
+
+    fill, drain = (put, channel.get) if side == "put" else (channel.get, put)
+
+    def first():
+        fill()
+        # Waits in the channel, at the latest the second time, and holds what the other one needs.
+        holding(table, lambda: [fill(), fill()], entered)()
+
+    def second():
+        drain()
+        entered.wait(BOUND_SECONDS)
+        with table:
+            drain()
+
+    if another:
+        # This thread has done it before, and does not wait for anything now.
+        channel.put("item")
+        channel.get()
+
+    def stuck():
+        figures = channel.statistics()
+        return table.statistics().waiting and (figures.putting or figures.getting)
+
+    with watchdog(interval=NEVER) as dog:
+        found = blocked_pair(dog, first, second, stuck)
+    assert [report.kind for report in found] == ["possible deadlock"] * (not another)
+    if found:
+        what = {"put": "room in Channel 'jobs'", "get": "an item of Channel 'jobs'"}[side]
+        assert {thread.waits_for for thread in found[0].threads} == {what, "Lock 'table'"}
+
+
+def test_threads_that_all_wait_for_work_are_idle():
+    here, there = Channel(1, "here"), Channel(1, "there")
+
+    def first():
+        there.put("hello")
+        here.get()
+        here.get()
+
+    def second():
+        there.get()
+        here.put("hello")
+        there.get()
+
+    def idle():
+        return here.statistics().getting and there.statistics().getting and here._put_by.known()
+
+    with watchdog(interval=NEVER) as dog:
+        found = blocked_pair(dog, first, second, lambda: idle() and len(here) == 0)
+    assert found == []
