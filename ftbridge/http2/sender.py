@@ -106,6 +106,8 @@ class Sender(Output):
             return
         if stream.queue is None:
             stream.queue = deque()
+            stream.offset = 0
+            stream.finale = None
         stream.queue.append(data)
         stream.queued = size
         if end_stream:

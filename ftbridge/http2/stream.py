@@ -36,7 +36,8 @@ class Stream:
         send_credit: S, the part of ``increments`` that ``apply`` has taken over.
         sent: S, flow-controlled octets sent. Raised before the octets can leave the process.
         announced: S, the peer has been told of this stream (always True on a server).
-        queue, offset: S, data waiting for a window, and how much of its first piece is sent.
+        queue, offset: S, data waiting for a window, and how much of its first piece is sent;
+            ``offset`` and ``finale`` are there once ``queue`` has been made.
         finale: S, what follows the queue: None nothing yet, b"" END_STREAM, else the trailers.
         sides: one element per side still open. ``list.pop`` is atomic, so of two halves that
             close their sides at once at least the later one sees the list empty.
@@ -64,6 +65,9 @@ class Stream:
         "uncredited",
     )
 
+    offset: int
+    finale: bytes | None
+
     def __init__(self, id: int, announced: bool, remaining: int | None = None) -> None:
         self.id = id
         self.app: Any = None
@@ -81,8 +85,6 @@ class Stream:
         self.sent = 0
         self.announced = announced
         self.queue: deque[bytes] | None = None
-        self.offset = 0
-        self.finale: bytes | None = None
         self.sides = [None, None]
 
     def __repr__(self) -> str:

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from ftbridge.http2 import (
     Connection,
@@ -77,7 +76,7 @@ class ServerConnection(Endpoint):
 
     def on_headers(self, event: HeadersReceived, now: float) -> None:
         stream, headers, ended = event
-        head = cast("RequestHead | None", headers.memo)
+        head: RequestHead | None = headers.memo  # type: ignore[assignment]  # nobody else's
         if head is None:
             head = headers.memo = parse_request(headers, self.server.methods)
         method = head.method
