@@ -50,6 +50,11 @@ class Connection(Sender):
 
     A client never sends HEAD requests: their responses' content-length would be misjudged.
 
+    Args:
+        whole_requests: report a request whose head and only DATA frame came together as one
+            `RequestReceived`, which costs less; without, any split of the octets gives the same
+            events.
+
     Attributes:
         limits: what the peer is held to.
         streams: open streams by id. A stream leaves when both sides are closed or it is reset.
@@ -64,18 +69,25 @@ class Connection(Sender):
         "streams",
     )
 
-    def __init__(self, *, client: bool = False, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        *,
+        client: bool = False,
+        limits: Limits = _DEFAULT_LIMITS,
+        whole_requests: bool = False,
+    ) -> None:
         shared = Shared(client=client, limits=limits)
         super().__init__(shared)
         self.limits = limits
-        self._reader = Reader(shared)
+        self._reader = Reader(shared, whole_requests=whole_requests and not client)
         self._max_streams = MAX_WINDOW  # of the peer; unbounded before its SETTINGS (6.5.2)
         self._window_updates = 0
         self._uncredited = 0
         self.streams = shared.streams
 
     def receive(self, data: bytes, now: float = 0.0) -> list[Event]:
-        """Read what the peer sent; any split of the octets gives the same events.
+        """Read what the peer sent; any split of the octets gives the same events, as far as
+        ``whole_requests`` does not join two of them.
 
         Exactly one thread at a time; needs no lock against the other methods. ``now`` in seconds,
         from any clock that does not step back, refills the rate limits.

@@ -18,6 +18,7 @@ __all__ = [
     "HeadersReceived",
     "PingAcked",
     "PingReceived",
+    "RequestReceived",
     "SettingsAcked",
     "SettingsReceived",
     "StreamFault",
@@ -46,6 +47,19 @@ class DataReceived(NamedTuple):
     data: bytes
     flow_bytes: int
     end_stream: bool
+
+
+class RequestReceived(NamedTuple):
+    """A request head and the one DATA frame that ends it, received together (server).
+
+    Only for an owner that asked for it (``Connection``): in place of a `HeadersReceived` and the
+    `DataReceived` with END_STREAM right behind it.
+    """
+
+    stream: Stream
+    headers: HeaderBlock
+    data: bytes
+    flow_bytes: int
 
 
 class TrailersReceived(NamedTuple):
@@ -125,6 +139,7 @@ class GoAwayReceived(NamedTuple):
 type Event = (
     HeadersReceived
     | DataReceived
+    | RequestReceived
     | TrailersReceived
     | StreamReset
     | StreamFault

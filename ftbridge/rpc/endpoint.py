@@ -25,6 +25,7 @@ from ftbridge.http2 import (
     HeadersReceived,
     PingAcked,
     ProtocolError,
+    RequestReceived,
     SettingsReceived,
     Stream,
     StreamFault,
@@ -160,6 +161,10 @@ class Endpoint:
     def on_headers(self, event: HeadersReceived, now: float) -> None:
         raise NotImplementedError
 
+    def on_request(self, event: RequestReceived, now: float) -> None:
+        """As `on_headers`, then `on_data`; only where the connection joins the two."""
+        raise NotImplementedError
+
     def on_data(self, event: DataReceived, now: float) -> None:
         raise NotImplementedError
 
@@ -208,7 +213,10 @@ class Endpoint:
         try:
             for event in self.h2.receive(data, now):
                 kind = type(event)
-                if kind is HeadersReceived:
+                if kind is RequestReceived:
+                    self._uncredited += event.flow_bytes  # type: ignore[union-attr]
+                    self.on_request(event, now)  # type: ignore[arg-type]
+                elif kind is HeadersReceived:
                     self.on_headers(event, now)  # type: ignore[arg-type]
                 elif kind is DataReceived:
                     self._uncredited += event.flow_bytes  # type: ignore[union-attr]

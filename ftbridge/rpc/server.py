@@ -22,6 +22,7 @@ from ftbridge.http2 import (
     ErrorCode,
     HeadersReceived,
     Limits,
+    RequestReceived,
     Stream,
     TrailersReceived,
 )
@@ -51,7 +52,7 @@ class ServerConnection(Endpoint):
     """One client's connection."""
 
     def __init__(self, server: NativeServer, sock: socket.socket, reactor: Reactor) -> None:
-        super().__init__(sock, Connection(limits=server.limits), reactor)
+        super().__init__(sock, Connection(limits=server.limits, whole_requests=True), reactor)
         self.server = server
         self.peer = format_peer(sock)
         self.assembling = 0  # bytes of request messages that are not complete; the reactor's
@@ -87,6 +88,18 @@ class ServerConnection(Endpoint):
         stream.app = call
         if (head.is_simple or call.begin(now)) and ended:
             call.on_requests_end()
+
+    def on_request(self, event: RequestReceived, now: float) -> None:
+        stream, headers, data, flow_bytes = event
+        head: RequestHead | None = headers.memo  # type: ignore[assignment]  # nobody else's
+        if head is None or head.method is None:
+            self.on_headers(HeadersReceived(stream, headers, False), now)
+            self.on_data(DataReceived(stream, data, flow_bytes, True), now)
+            return
+        call = ServerCall(self, stream, head, head.method)
+        stream.app = call
+        if head.is_simple or call.begin(now):
+            call.on_data(data, flow_bytes, True)
 
     def on_data(self, event: DataReceived, now: float) -> None:
         stream, data, flow_bytes, ended = event

@@ -1,16 +1,21 @@
 """The loop over the octets: every split gives the same events, and waiting costs no copying."""
 
 import time
+from typing import Any
 
 import pytest
 from http2.peer import (
+    ACK,
     CONTINUATION,
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     PADDED,
     PING,
     PREFACE,
     REQUEST,
+    RESPONSE,
+    SETTINGS,
     TRAILERS,
     Peer,
     block,
@@ -33,6 +38,8 @@ from ftbridge.http2 import (
     HeadersReceived,
     Limits,
     ProtocolError,
+    RequestReceived,
+    StreamFault,
     StreamReset,
 )
 
@@ -96,6 +103,125 @@ def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
     pieces = [TRAFFIC[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     without_streams = [text.partition("<Stream")[0] for text in read_all(pieces)]
     assert without_streams == [text.partition("<Stream")[0] for text in WHOLE]
+
+
+LONG = (*REQUEST, (b"content-length", b"3"))
+BARE = ((b"x", b"y"),)
+
+
+def read_joined(pieces: list[bytes | int], *, whole: bool) -> tuple[list[str], str, list[Any]]:
+    """Events with joined ones taken apart, the error, the streams; a number is a GOAWAY of ours."""
+    limits = Limits(max_concurrent_streams=3, initial_window_size=100, max_frame_size=2**14)
+    connection = Connection(limits=limits, whole_requests=whole)
+    connection.initiate()
+    found: list[str] = []
+    streams = []
+    error = ""
+    for piece in pieces:
+        if isinstance(piece, int):
+            connection.goaway(0, b"", piece or None)
+            continue
+        try:
+            events = connection.receive(piece)
+        except ProtocolError as broken:
+            events, error = broken.events, str(broken)
+        for event in events:
+            if isinstance(event, RequestReceived):
+                stream = event.stream
+                found.append(f"HeadersReceived {stream.id} {event.headers}")
+                found.append(f"DataReceived {stream.id} {event.data!r} {event.flow_bytes} True")
+                streams.append(stream)
+            elif isinstance(event, HeadersReceived):
+                found.append(f"HeadersReceived {event.stream.id} {event.headers}")
+                streams.append(event.stream)
+            elif isinstance(event, DataReceived):
+                found.append(
+                    f"DataReceived {event.stream.id} {event.data!r} {event.flow_bytes} "
+                    f"{event.end_stream}"
+                )
+            elif isinstance(event, StreamFault):
+                found.append(f"StreamFault {event.stream_id} {event.code} {event.reason}")
+            else:
+                found.append(repr(event))
+        if error:
+            break
+        if len(connection.streams) > 2:  # the owner answers some
+            for stream in list(connection.streams.values())[:2]:
+                connection.send_response(stream, block(RESPONSE), b"", block(TRAILERS))
+    state = [
+        (s.id, s.recv_closed, s.received, s.remaining, len(s.sides), s.id in connection.streams)
+        for s in streams
+    ]
+    return found, error, state
+
+
+def test_a_whole_request_is_one_event() -> None:
+    connection = Connection(whole_requests=True)
+    connection.initiate()
+    connection.receive(PREFACE + settings() + headers(1, flags=OPEN) + data(1, b"fills the cache"))
+    octets = headers(3, flags=OPEN) + data(3, b"abc") + headers(5, flags=OPEN) + data(5, b"")
+    first, second = connection.receive(octets)
+    assert isinstance(first, RequestReceived)
+    assert (first.stream.id, first.data, first.flow_bytes) == (3, b"abc", 3)
+    assert first.stream.recv_closed
+    assert isinstance(second, RequestReceived)
+    assert second.data == b""
+    # Not whole in what has come: as ever.
+    assert [type(e) for e in connection.receive(headers(7, flags=OPEN))] == [HeadersReceived]
+    assert [type(e) for e in connection.receive(data(7, b"abc"))] == [DataReceived]
+
+
+def test_whole_requests_take_part_of_the_connections_window() -> None:
+    connection = Connection(limits=Limits(connection_window=65_535), whole_requests=True)
+    connection.initiate()
+    connection.receive(PREFACE + settings() + headers(1, flags=OPEN) + data(1, b""))
+    for ident in (3, 5, 7):
+        octets = headers(ident, flags=OPEN) + data(ident, bytes(16_384))
+        assert [type(event) for event in connection.receive(octets)] == [RequestReceived]
+    with pytest.raises(ProtocolError, match="passes the connection's window by 1 "):
+        connection.receive(headers(9, flags=OPEN) + data(9, bytes(16_384)))
+
+
+def test_whole_requests_end_a_row_of_empty_frames() -> None:
+    connection = Connection(limits=Limits(max_empty_frames=2), whole_requests=True)
+    connection.initiate()
+    connection.receive(PREFACE + settings() + headers(1, flags=OPEN) + 2 * data(1, b"", 0))
+    connection.receive(headers(3, flags=OPEN) + data(3, b"x") + 2 * data(1, b"", 0))
+    with pytest.raises(ProtocolError, match="empty DATA frames"):
+        connection.receive(data(1, b"", 0))
+
+
+@examples(400)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((REQUEST, REQUEST, REQUEST, LONG, BARE)),
+            st.sampled_from((OPEN, OPEN, OPEN, END_HEADERS | END_STREAM, OPEN | PADDED)),
+            st.sampled_from((0, 3, 3, 3, 99, 101)),
+            st.sampled_from((END_STREAM, END_STREAM, END_STREAM, 0, PADDED)),
+            st.sampled_from((2, 2, 2, 2, 0, -2, 4)),
+            st.sampled_from((0, 0, 0, 0, 1)),
+        ),
+        max_size=12,
+    ),
+    st.lists(st.integers(0, 3000), max_size=3),
+    st.none() | st.integers(0, 9),
+)
+def test_joined_or_not_the_same_is_read(
+    requests: list[tuple[Any, int, int, int, int, int]], cuts: list[int], goaway: int | None
+) -> None:
+    octets = PREFACE + settings() + frame(SETTINGS, ACK, 0)
+    octets += headers(1, flags=OPEN) + data(1, b"fills the cache")
+    ident = 1
+    for fields, flags, size, data_flags, step, other in requests:
+        ident = max(1, ident + step)
+        octets += headers(ident, fields, flags=flags)
+        octets += data(max(1, ident - 2 * other), bytes(size), data_flags)
+    ends = [*sorted(cut for cut in cuts if cut < len(octets)), len(octets)]
+    pieces: list[bytes | int] = [octets[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+    if goaway is not None:
+        pieces.insert(len(pieces) // 2, goaway)
+    assert read_joined(pieces, whole=True) == read_joined(pieces, whole=False)
 
 
 def test_octet_by_octet() -> None:
