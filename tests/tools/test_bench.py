@@ -17,10 +17,7 @@ from tests.tools.fake_machine import REPOSITORY
 from tools.bench_lib import h2load, machine, request, work, workloads
 from tools.bench_lib.control import LEAST_SCALING, Control
 from tools.bench_lib.errors import BenchError
-from tools.bench_lib.locks_result import LocksResult
-from tools.bench_lib.names import BASE, OURS, TWIN
 from tools.bench_lib.processes import running
-from tools.bench_lib.rpc_result import Aim, Point, RpcResult, Sample
 from tools.bench_lib.spread import Spread, ratios
 
 REPORT = """\
@@ -81,7 +78,6 @@ def test_answers_on_their_way_at_the_end_are_no_failure() -> None:
         ("2000 succeeded", "1999 succeeded"),
         ("2000 2xx", "1999 2xx"),
         ("0 5xx", "1 5xx"),
-        ("2000 total, 2000 started, 2000 done", "0 total, 0 started, 0 done"),
         ("2000 total", "1000 total"),
     ],
 )
@@ -122,6 +118,12 @@ def test_percentiles_are_of_the_calls_own_times() -> None:
     log = "".join(f"1795568821577033\t200\t{1000 * number}\n" for number in (3, 1, 2, 4))
     measured = h2load.Measured.of(h2load.parse(REPORT), log)
     assert [measured.percentile(percent) for percent in (1, 50, 51, 99.9)] == [1, 2, 3, 4]
+
+
+def test_a_run_without_an_answer_has_no_percentiles() -> None:
+    measured = h2load.Measured.of(h2load.parse(REPORT), "")
+    with pytest.raises(BenchError, match="--seconds"):
+        measured.percentile(50)
 
 
 # --- the request ----------------------------------------------------------------------------------
@@ -201,43 +203,6 @@ def test_two_processes_that_take_twice_as_long_do_not_scale() -> None:
     assert control.scaling < LEAST_SCALING
     assert not control.scales
     assert "no parallel figure" in control.describe()
-
-
-# --- rpc ------------------------------------------------------------------------------------------
-
-POINT = Point(workload="small", connections=1, streams=16)
-
-
-def _sample(rate: float) -> Sample:
-    return Sample(rate=rate, p50_ms=1, p99_ms=2, p999_ms=3, cpu_us=4, rss_mib=5)
-
-
-def _result(**rates: list[float]) -> RpcResult:
-    names = {"ours": OURS, "base": BASE, "twin": TWIN}
-    samples = {(POINT, names[key]): [_sample(r) for r in found] for key, found in rates.items()}
-    return RpcResult(names=tuple(names.values()), points=(POINT,), samples=samples)
-
-
-def test_aims_are_judged_by_ratios_inside_a_round() -> None:
-    result = _result(ours=[800, 500], base=[100, 50], twin=[400, 400])
-    assert [(aim.measure, aim.value.median, aim.verdict) for aim in result.aims()] == [
-        (f"small call, 1 connection, times {BASE}", 9, "reached"),
-        (f"small call, 1 connection, times {TWIN}", 1.625, "missed"),
-    ]
-
-
-def test_who_was_not_measured_is_in_no_table_and_no_aim() -> None:
-    result = _result(ours=[800])
-    assert result.aims() == []
-    assert any(line.startswith(OURS) for line in result.lines())
-    assert not any(BASE in line for line in result.lines()[2:])
-    assert [cell["contender"] for cell in result.as_json()] == [OURS]
-
-
-def test_an_aim_may_be_a_limit() -> None:
-    aim = Aim(measure="m", value=Spread(1.2, 1, 2), aim=1.2, at_most=True)
-    assert aim.reached
-    assert not dataclasses.replace(aim, aim=1.1).reached
 
 
 # --- machine and work -----------------------------------------------------------------------------
@@ -332,30 +297,6 @@ def test_the_command_names_the_way_out_when_there_is_no_twin(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert "./tools/setup --gil" in done.stderr
-
-
-def _round(ours: float, profiled: float, two: float) -> dict[str, object]:
-    times = {"threading.Lock": 100.0, "ftlocks.Lock": ours, "ftlocks.Lock, profiled": profiled}
-    return {"uncontended": times, "scaling": {"one lock": {"1": 10.0, "2": two}}}
-
-
-def test_locks_are_compared_with_threadings_of_the_same_round() -> None:
-    result = LocksResult(parallel=True, rounds={"GIL": [_round(90, 250, 8), _round(110, 290, 12)]})
-
-    off = result.against_threading("GIL", "Lock", profiled=False)
-    assert (off.low, off.median, off.high) == (0.9, 1.0, 1.1)
-    assert result.against_threading("GIL", "Lock", profiled=True).median == pytest.approx(2.7)
-    assert result.gain("GIL", "one lock").median == pytest.approx(1.0)
-
-
-def test_a_served_adapter_is_compared_with_the_profile_off() -> None:
-    rates = {"not profiled": [100.0, 200.0], "profiled": [96.0, 194.0]}
-    quiet = LocksResult(parallel=True, rates=rates)
-
-    assert quiet.served().median == pytest.approx(0.965)
-    assert any("reached (0.95)" in line for line in quiet.lines())
-    busy = LocksResult(parallel=False, rates=rates)
-    assert any("not judged (0.95)" in line for line in busy.lines())
 
 
 @pytest.mark.parametrize("python", [sys.executable])

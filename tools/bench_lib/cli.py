@@ -3,230 +3,303 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
 
 from . import (
+    codec_bench,
     control,
+    fairness_bench,
     h2load,
     locks_bench,
     machine,
+    markdown,
+    matrix,
     memory_bench,
+    page,
     pool_bench,
     rpc_bench,
+    scaling_bench,
     soak,
+    startup_bench,
     tools_bench,
 )
-from .contenders import Contender, grpc_field, static
+from .contenders import grpc_field, static, stock
 from .errors import BenchError
-from .names import BASE, OURS, TWIN
+from .names import PROCESSES
+from .options import BENCHMARKS, ROOT, completed, parser
+from .report import AIM_COLUMNS, Run, Section, Table
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCS: Final = ROOT / "docs" / "benchmarks.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; the exit status: 0, or 1 where no figure could be had, or a soak failed."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(given)
     signal.signal(signal.SIGTERM, _ended)  # so that the servers are ended on the way out
     try:
         if options.benchmark == "soak":
             return _soak(options)
-        report = _BENCHMARKS[options.benchmark](options)
+        if options.benchmark == "show":
+            return _show(options)
+        return _measure(options, shlex.join(["./tools/bench", *given]))
     except BenchError as error:
         print(f"tools/bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _measure(options: argparse.Namespace, command: str) -> int:
+    names = [options.benchmark]
+    if options.benchmark == "all":
+        names = [name for name in options.only or BENCHMARKS if name not in (options.skip or ())]
+    began = time.monotonic()
+    head = machine.describe(options.python, options.gil_python, ROOT)
+    run = Run(
+        command=command,
+        date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        machine=head,
+        heading=machine.heading(head),
+        control=[],
+    )
+    if not head["h2load"] and set(names) & {"rpc", "fairness", "tools", "scaling"}:
+        raise BenchError(h2load.MISSING)
+    _say(options, *run.heading)
+    scales = _control(options, run, "before")
+    failed = False
+    for name in names:
+        try:
+            section = _RUNNERS[name](completed(options, name), head, scales)
+        except BenchError as error:
+            if len(names) == 1:
+                raise
+            # The others took minutes: what they found is not thrown away.
+            print(f"tools/bench: {name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        run.sections.append(section)
+        _say(options, *section.lines())
+    _control(options, run, "after")
+    run.seconds = time.monotonic() - began
+    if len(names) > 1 and run.aims():
+        rows = [aim.row() for aim in run.aims()]
+        _say(options, "", "Aims", "====", *Table(title="", columns=AIM_COLUMNS, rows=rows).lines())
+    _hand_over(options, run)
+    return 1 if failed else 0
+
+
+def _control(options: argparse.Namespace, run: Run, when: str) -> bool:
+    """Whether there is a second core to give."""
+    _progress(f"control {when}: one process, then two")
+    found = control.measure(options.python, ROOT)
+    line = f"{f'control {when}':<16}{found.describe()}"
+    run.control = [*run.control, line]
+    _say(options, line)
+    return found.scales
+
+
+def _hand_over(options: argparse.Namespace, run: Run) -> None:
+    """Print or write what was asked for."""
     if options.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(run.as_json(), indent=1))
+    folder: Path | None = getattr(options, "save", None)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "benchmarks.json").write_text(json.dumps(run.as_json(), indent=1) + "\n")
+        (folder / "benchmarks.html").write_text(page.page(run))
+        _progress(f"wrote {folder / 'benchmarks.json'} and {folder / 'benchmarks.html'}")
+    if getattr(options, "write_docs", False):
+        DOCS.write_text(markdown.page(run))
+        _progress(f"wrote {DOCS}")
+
+
+def _show(options: argparse.Namespace) -> int:
+    try:
+        run = Run.from_json(json.loads(options.run.read_text()))
+    except OSError as error:
+        raise BenchError(f"{options.run}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchError(
+            f"{options.run} is no saved run ({type(error).__name__}: {error}): "
+            "give benchmarks.json of --save"
+        ) from None
+    if options.html is not None:
+        options.html.write_text(page.page(run))
+        _progress(f"wrote {options.html}")
+    if not options.json:
+        for line in (*run.heading, *run.control):
+            print(line)
+        for section in run.sections:
+            print("\n".join(section.lines()))
+    _hand_over(options, run)
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """All options."""
-    top = argparse.ArgumentParser(
-        prog="tools/bench",
-        description="ftbridge against stock grpcio, side by side. Believe the ratios.",
-    )
-    benchmarks = top.add_subparsers(dest="benchmark", required=True)
-    rpc = benchmarks.add_parser(
-        "rpc",
-        help="calls a second, latencies, CPU time and memory, by h2load",
-        description=rpc_bench.__doc__,
-    )
-    tools = benchmarks.add_parser(
-        "tools", help="CPU-bound tools at once against in turn", description=tools_bench.__doc__
-    )
-    memory = benchmarks.add_parser(
-        "memory",
-        help="launches that share a server against a process each",
-        description=memory_bench.__doc__,
-    )
-    memory.add_argument("--launches", type=positive, default=16, help="of the pool (16)")
-    memory.add_argument("--model", type=positive, default=50, metavar="MIB", help="(50)")
-    pool = benchmarks.add_parser(
-        "pool",
-        help="waiting calls through a stand-in for the host's pool",
-        description=pool_bench.__doc__,
-    )
-    pool.add_argument("--calls", type=positive, default=8, help="at once (8)")
-    pool.add_argument("--seconds", type=float, default=1.0, help="that each waits (1)")
-    locks = benchmarks.add_parser(
-        "locks",
-        help="locks with the contention profile off and on, and how they scale",
-        description=locks_bench.__doc__,
-    )
-    for command in (memory, pool, locks):
-        command.add_argument("--rounds", type=positive, default=3, help="of all arms (3)")
-    soaked = benchmarks.add_parser(
-        "soak",
-        help="many mixed calls, then: memory, threads, sessions",
-        description=soak.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    soaked.add_argument("--calls", type=positive, default=soak.CALLS, help=f"({soak.CALLS})")
-    soaked.add_argument(
-        "--workers", type=positive, default=soak.WORKERS, help=f"client threads ({soak.WORKERS})"
-    )
-    soaked.add_argument(
-        "--limit", type=positive, default=1800, metavar="SECONDS", help="for all of it (1800)"
-    )
-    soaked.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    soaked.add_argument(
-        "--python", type=Path, default=soak.default_python(ROOT), help="that serves"
-    )
-    rpc.add_argument("--seconds", type=float, default=1.2, help="of each measurement (1.2)")
-    rpc.add_argument("--full", action="store_true", help="the whole matrix of connections, streams")
-    rpc.add_argument(
-        "--workloads", nargs="+", metavar="NAME", choices=rpc_bench.NAMES, help="these only"
-    )
-    tools.add_argument("--calls", type=positive, default=8, help="at once (8)")
-    tools.add_argument(
-        "--iterations", type=positive, default=400_000, help="of the tool's loop (400000)"
-    )
-    for command, threads in ((rpc, 4), (tools, 8)):
-        command.add_argument("--rounds", type=positive, default=3, help="of all servers (3)")
-        command.add_argument(
-            "--threads", type=positive, default=threads, help=f"that run tools ({threads})"
-        )
-    for command in (rpc, tools, memory, pool, locks):
-        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        command.add_argument(
-            "--python", type=Path, default=ROOT / ".venv/bin/python", help="free-threaded"
-        )
-        command.add_argument(
-            "--gil-python",
-            type=Path,
-            default=Path(sys.executable),
-            help="the GIL twin with grpcio (the Python that runs this command)",
-        )
-    return top
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
-
-
-def _rpc(options: argparse.Namespace) -> dict[str, object]:
-    head = _head(options)
-    if not head["h2load"]:
-        raise BenchError(h2load.MISSING)
+def _rpc(options: argparse.Namespace, head: dict[str, object], parallel: bool) -> Section:
     contenders = grpc_field(options.python, options.gil_python, threads=options.threads)
     if head["nghttpd"]:
         contenders += (static(options.gil_python),)
     else:
         _progress("nghttpd is missing, so no figure of the limit: apt-get install nghttp2-server")
-    points = rpc_bench.matrix(full=options.full)
+    points = matrix.matrix(full=options.full)
     if options.workloads:
         points = tuple(point for point in points if point.workload in options.workloads)
-    _say(
-        options,
-        f"load            {head['h2load']}: {options.seconds:g} s each,"
-        f" {options.rounds} rounds, {options.threads} tool threads",
-    )
     result = rpc_bench.run(
         contenders,
         points=points,
         rounds=options.rounds,
         seconds=options.seconds,
+        parallel=parallel,
         root=ROOT,
         progress=_progress,
     )
-    _say(options, *result.lines())
-    return {"machine": head, "results": result.as_json()}
+    section = result.section(_again("rpc", options))
+    if head["nghttpd"]:
+        return section
+    missing = "nghttpd was not there: apt-get install nghttp2-server."
+    return replace(section, notes=(*section.notes, missing))
 
 
-def _tools(options: argparse.Namespace) -> dict[str, object]:
-    head = _head(options)
-    _progress("control: one process, then two")
-    before = control.measure(options.python, ROOT)
-    _say(options, f"control before  {before.describe()}")
-    result = tools_bench.run(
-        _three(options),
+def _fairness(options: argparse.Namespace, _: dict[str, object], parallel: bool) -> Section:
+    result = fairness_bench.run(
+        grpc_field(options.python, options.gil_python, threads=options.threads),
         rounds=options.rounds,
-        calls=options.calls,
-        iterations=options.iterations,
-        parallel=before.scales,
+        seconds=options.seconds,
+        parallel=parallel,
         root=ROOT,
         progress=_progress,
     )
-    after = control.measure(options.python, ROOT)
-    _say(options, f"control after   {after.describe()}")
-    if not after.scales:
-        result = result.without_parallel()
-    _say(options, *result.lines())
-    return {
-        "machine": head,
-        "control": {"before": before.scaling, "after": after.scaling},
-        "parallel": result.parallel,
-        "results": result.as_json(),
-    }
+    return result.section(_again("fairness", options))
 
 
-def _three(options: argparse.Namespace) -> list[Contender]:
-    names = (OURS, TWIN, BASE)
-    everyone = grpc_field(options.python, options.gil_python, threads=options.threads)
-    return [contender for contender in everyone if contender.name in names]
+def _tools(options: argparse.Namespace, _: dict[str, object], parallel: bool) -> Section:
+    result = tools_bench.run(
+        grpc_field(options.python, options.gil_python, threads=options.threads, heavy=True),
+        stock(PROCESSES, options.gil_python, kind="sync", threads=1, heavy=True),
+        callers=options.threads,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        parallel=parallel,
+        root=ROOT,
+        progress=_progress,
+    )
+    return result.section(_again("tools", options))
 
 
-def _memory(options: argparse.Namespace) -> dict[str, object]:
-    head = _head(options)
+def _scaling(options: argparse.Namespace, _: dict[str, object], parallel: bool) -> Section:
+    result = scaling_bench.run(
+        options.python,
+        options.gil_python,
+        cores=scaling_bench.usable_cores(),
+        rounds=options.rounds,
+        seconds=options.seconds,
+        parallel=parallel,
+        root=ROOT,
+        progress=_progress,
+    )
+    return result.section(_again("scaling", options))
+
+
+def _memory(options: argparse.Namespace, _: dict[str, object], __: bool) -> Section:
     result = memory_bench.run(
         options.python,
+        options.gil_python,
         launches=options.launches,
         model_mib=options.model,
         rounds=options.rounds,
         root=ROOT,
+        progress=_progress,
     )
-    _say(options, *result.lines())
-    return {"machine": head, "results": result.as_json()}
+    return result.section(_again("memory", options))
 
 
-def _pool(options: argparse.Namespace) -> dict[str, object]:
-    head = _head(options)
+def _codec(options: argparse.Namespace, _: dict[str, object], __: bool) -> Section:
+    result = codec_bench.run(
+        options.python,
+        options.gil_python,
+        rounds=options.rounds,
+        root=ROOT,
+        progress=_progress,
+    )
+    return result.section(_again("codec", options))
+
+
+def _startup(options: argparse.Namespace, _: dict[str, object], parallel: bool) -> Section:
+    result = startup_bench.run(
+        grpc_field(options.python, options.gil_python, threads=options.threads),
+        rounds=options.rounds,
+        parallel=parallel,
+        root=ROOT,
+        progress=_progress,
+    )
+    return result.section(_again("startup", options))
+
+
+def _pool(options: argparse.Namespace, _: dict[str, object], __: bool) -> Section:
     result = pool_bench.run(
         options.python,
         calls=options.calls,
-        seconds=options.seconds,
+        seconds=options.wait,
         rounds=options.rounds,
         root=ROOT,
     )
-    _say(options, *result.lines())
-    return {"machine": head, "results": result.as_json()}
+    return result.section(_again("pool", options))
+
+
+def _locks(options: argparse.Namespace, head: dict[str, object], parallel: bool) -> Section:
+    if not head["h2load"]:
+        _progress("h2load is missing, so no served call: apt-get install nghttp2-client")
+    result = locks_bench.run(
+        options.python,
+        options.gil_python,
+        rounds=options.rounds,
+        served=bool(head["h2load"]),
+        parallel=parallel,
+        root=ROOT,
+        progress=_progress,
+    )
+    return result.section(_again("locks", options))
+
+
+type Runner = Callable[[argparse.Namespace, dict[str, object], bool], Section]
+
+_RUNNERS: Final[dict[str, Runner]] = {
+    "rpc": _rpc,
+    "fairness": _fairness,
+    "tools": _tools,
+    "scaling": _scaling,
+    "memory": _memory,
+    "codec": _codec,
+    "startup": _startup,
+    "pool": _pool,
+    "locks": _locks,
+}
+
+
+def _again(name: str, options: argparse.Namespace) -> str:
+    """The command that runs this one again, as it was run."""
+    words = ["./tools/bench", name]
+    if options.quick:
+        words.append("--quick")
+    if options.full and name == "rpc":
+        words.append("--full")
+    return shlex.join([*words, "--rounds", str(options.rounds)])
 
 
 def _soak(options: argparse.Namespace) -> int:
     """The exit status: 1 when a line of the table failed."""
     result = soak.run(
-        options.python,
+        options.python or soak.default_python(ROOT),
         calls=options.calls,
         workers=options.workers,
         root=ROOT,
@@ -237,41 +310,6 @@ def _soak(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result.as_json(), indent=2))
     return 0 if result.ok else 1
-
-
-def _locks(options: argparse.Namespace) -> dict[str, object]:
-    head = _head(options)
-    _progress("control: one process, then two")
-    before = control.measure(options.python, ROOT)
-    _say(options, f"control         {before.describe()}")
-    if not head["h2load"]:
-        _progress("h2load is missing, so no served call: apt-get install nghttp2-client")
-    result = locks_bench.run(
-        options.python,
-        options.gil_python,
-        rounds=options.rounds,
-        served=bool(head["h2load"]),
-        parallel=before.scales,
-        root=ROOT,
-        progress=_progress,
-    )
-    _say(options, *result.lines())
-    return {"machine": head, "control": before.scaling, "results": result.as_json()}
-
-
-_BENCHMARKS: Final = {
-    "locks": _locks,
-    "rpc": _rpc,
-    "tools": _tools,
-    "memory": _memory,
-    "pool": _pool,
-}
-
-
-def _head(options: argparse.Namespace) -> dict[str, object]:
-    head = machine.describe(options.python, options.gil_python, ROOT)
-    _say(options, *machine.heading(head))
-    return head
 
 
 def _say(options: argparse.Namespace, *lines: str) -> None:

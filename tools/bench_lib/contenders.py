@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from .names import AIO, BASE, FRONT, NATIVE, OURS, STATIC, TWIN
 from .processes import Server, running
 
 ADAPTER = "tools.bench_lib.adapter:BenchAdapter"
+HEAVY_ADAPTER = "tools.bench_lib.tools_adapter:ToolsAdapter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +62,11 @@ def ftbridge(
     return Contender(name=name, command=(*command, *address), gil=gil)
 
 
-def stock(name: str, python: Path, *, kind: str, threads: int) -> Contender:
+def stock(name: str, python: Path, *, kind: str, threads: int, heavy: bool = False) -> Contender:
     """A server of `stock_server`; ``aio`` has no threads for tools."""
     command = (str(python), "-m", "tools.bench_lib.stock_server", "--kind", kind)
-    return Contender(name=name, command=(*command, "--threads", str(threads)), gil=True)
+    more = ("--threads", str(threads), *(("--heavy",) if heavy else ()))
+    return Contender(name=name, command=(*command, *more), gil=True)
 
 
 def static(python: Path) -> Contender:
@@ -74,22 +76,19 @@ def static(python: Path) -> Contender:
     return Contender(name=STATIC, command=(*command, "--threads", cores), gil=True, grpc=False)
 
 
-def grpc_field(python: Path, gil_python: Path, *, threads: int) -> tuple[Contender, ...]:
-    """All gRPC servers."""
-    return (
-        ftbridge(OURS, python, threads=threads, gil=False),
-        ftbridge(TWIN, gil_python, threads=threads, gil=True),
-        stock(BASE, gil_python, kind="sync", threads=threads),
-        stock(AIO, gil_python, kind="aio", threads=threads),
-        stock(NATIVE, gil_python, kind="native", threads=threads),
-        stock(FRONT, gil_python, kind="front", threads=threads),
+def grpc_field(
+    python: Path, gil_python: Path, *, threads: int, heavy: bool = False
+) -> tuple[Contender, ...]:
+    """All gRPC servers, with the heavier tools or without."""
+    adapter = HEAVY_ADAPTER if heavy else ADAPTER
+    ours = (
+        ftbridge(OURS, python, threads=threads, gil=False, adapter=adapter),
+        ftbridge(TWIN, gil_python, threads=threads, gil=True, adapter=adapter),
     )
-
-
-def rotated[T](items: Sequence[T], turn: int) -> list[T]:
-    """``items`` from another one on in each round, so that none always runs first or last."""
-    turn %= len(items)
-    return [*items[turn:], *items[:turn]]
+    others = ((BASE, "sync"), (AIO, "aio"), (NATIVE, "native"), (FRONT, "front"))
+    return ours + tuple(
+        stock(name, gil_python, kind=kind, threads=threads, heavy=heavy) for name, kind in others
+    )
 
 
 @contextmanager

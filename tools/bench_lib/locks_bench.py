@@ -63,6 +63,7 @@ def run(
                 points=(POINT,),
                 rounds=rounds,
                 seconds=SECONDS,
+                parallel=parallel,
                 root=root,
                 progress=progress,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .report import Aim, Section, Table
 from .spread import Spread, ratios
 
 OFF_AIM, ON_AIM, SERVED_AIM = 1.1, 3.0, 0.95
@@ -44,42 +45,73 @@ class LocksResult:
         """Calls a second with the profile on, over those without."""
         return Spread.of(ratios(self.rates[PROFILED], self.rates[PLAIN]))
 
-    def lines(self) -> list[str]:
-        """Three tables."""
-        out = ["", f"{'uncontended with lock:':<32}{'ns':<20}times threading's   aim"]
+    def section(self, command: str) -> Section:
+        """Three tables, and what is promised."""
+        tables = [self._uncontended(), self._additions()]
+        if self.rates:
+            rows = [(name, Spread.of(rates).format()) for name, rates in self.rates.items()]
+            title = "served small call with a lock in it, free-threaded"
+            tables.append(Table(title=title, columns=("server", "calls/s"), rows=rows))
+        return Section(
+            name="locks",
+            title="Locks, and what their contention profile costs",
+            command=command,
+            notes=() if self.parallel else ("No second core to give: no gains, no verdicts.",),
+            tables=tables,
+            aims=self._aims(),
+            data=self.as_json(),
+        )
+
+    def _uncontended(self) -> Table:
+        rows = []
         for build in self.rounds:
             for kind in ("Lock", "RLock"):
                 bare = self.nanoseconds(build, f"threading.{kind}").format()
-                out.append(f"{f'{build}: threading.{kind}':<32}{bare}")
-                for profiled, aim in ((False, OFF_AIM), (True, ON_AIM)):
+                rows.append((f"{build}: threading.{kind}", bare, "-"))
+                for profiled in (False, True):
                     name = f"ftlocks.{kind}" + (", profiled" if profiled else "")
-                    ratio = self.against_threading(build, kind, profiled=profiled)
-                    out.append(
-                        f"{f'  {name}':<32}{self.nanoseconds(build, name).format():<20}"
-                        f"{ratio.format('.2f'):<20}{_verdict(ratio.median <= aim)} ({aim:g})"
-                    )
-        out += ["", f"{'guarded additions':<32}{'a second, 1 thread':<36}2 threads, times"]
-        for build in self.rounds:
-            for way in self.rounds[build][0]["scaling"]:
-                gain = self.gain(build, way).format(".2f") if self.parallel else "no second core"
-                rate = self.alone(build, way).format()
-                out.append(f"{f'{build}: {way}':<32}{rate:<36}{gain}")
-        if self.rates:
-            out += ["", "served small call with a lock in it, free-threaded"]
-            for name, rates in self.rates.items():
-                out.append(f"  {name:<30}{Spread.of(rates).format()} req/s")
-            share = self.served()
-            # Server and load share the cores: where others use them, so does the difference.
-            verdict = _verdict(share.median >= SERVED_AIM) if self.parallel else "not judged"
-            out.append(
-                f"  {'profiled, of not profiled':<30}{share.format('.3f')}  "
-                f"{verdict} ({SERVED_AIM:g})"
+                    ratio = self.against_threading(build, kind, profiled=profiled).format(".2f")
+                    rows.append((f"{build}: {name}", self.nanoseconds(build, name).format(), ratio))
+        columns = ("uncontended with lock:", "ns", "times threading's")
+        return Table(title="", columns=columns, rows=rows)
+
+    def _additions(self) -> Table:
+        rows = [
+            (
+                f"{build}: {way}",
+                self.alone(build, way).format(),
+                self.gain(build, way).format(".2f") if self.parallel else "-",
             )
-        return out
+            for build in self.rounds
+            for way in self.rounds[build][0]["scaling"]
+        ]
+        columns = ("guarded additions", "a second, 1 thread", "2 threads, times")
+        return Table(title="", columns=columns, rows=rows)
+
+    def _aims(self) -> list[Aim]:
+        aims = [
+            Aim(
+                measure=f"{build}: ftlocks.{kind}{', profiled' if profiled else ''},"
+                f" times threading.{kind}",
+                value=self.against_threading(build, kind, profiled=profiled),
+                aim=aim,
+                at_most=True,
+            )
+            for build in self.rounds
+            for kind in ("Lock", "RLock")
+            for profiled, aim in ((False, OFF_AIM), (True, ON_AIM))
+        ]
+        if self.rates:
+            # Server and load share the cores: where others use them, so does the difference.
+            aims.append(
+                Aim(
+                    measure="served small call with a lock, profiled, of not profiled",
+                    value=self.served(),
+                    aim=SERVED_AIM,
+                    parallel=self.parallel,
+                )
+            )
+        return aims
 
     def as_json(self) -> dict[str, object]:
         return {"builds": self.rounds, "served": self.rates, "parallel": self.parallel}
-
-
-def _verdict(reached: bool) -> str:
-    return "reached" if reached else "missed"

@@ -1,8 +1,11 @@
-"""`tools/bench memory`: a Snakepit pool that shares one server, against a process a launch.
+"""`tools/bench memory`: calls at once over one model, in one process or in a process each.
 
-Every launch is started as the host starts it and holds the same model; the memory counted is that
-of all its processes, the shared server's included: resident (RSS, which counts a page shared by two
-processes twice) and proportional (PSS, which divides it between them).
+The memory counted is that of all processes of an arm while as many calls are under way as the arm
+has launches: resident (RSS, which counts a page that two processes share twice), proportional (PSS,
+which divides it between them) and private (what only one process has). Two arms are servers by
+themselves: one ftbridge process with a thread a call, and the incumbent's arrangement of stock
+workers on the GIL build, one call and one copy of the model each. The two others are what a
+Snakepit host starts: launches that share a server, and launches that do not.
 """
 
 from __future__ import annotations
@@ -11,114 +14,128 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from .client import Client
-from .contenders import rotated
+from .contenders import ftbridge, stock
 from .errors import BenchError
+from .memory_result import ARMS, ONE, PROCESSES, SHARED, Memory, MemoryResult
 from .model_adapter import MODEL_VARIABLE
-from .processes import START_SECONDS, STOP_SECONDS
-from .spread import Spread, ratios
+from .names import OURS
+from .processes import START_SECONDS, STOP_SECONDS, running
+from .request import execute_request
+from .spread import rotated
 
-SHARED = "one server, shared"
-SEPARATE = "a process each"
-ARMS = (SHARED, SEPARATE)
+ADAPTER: Final = "tools.bench_lib.model_adapter.ModelAdapter"
+SCRIPT: Final = Path("ftbridge/compat/scripts/grpc_server.py")
 
-ADAPTER = "tools.bench_lib.model_adapter.ModelAdapter"
-SCRIPT = Path("ftbridge/compat/scripts/grpc_server.py")
+HOLD_SECONDS: Final = 3.0
+"""That each call takes; the memory is read meanwhile."""
 
+_SETTLE_SECONDS = 0.5
+_LIFE_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _MIB = 1024  # kB, the unit of /proc
+_FIELDS: Final = {
+    "Rss": "rss",
+    "Pss": "pss",
+    "Private_Clean": "private",
+    "Private_Dirty": "private",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Of all processes of an arm, in MiB."""
-
-    rss: float
-    pss: float
-    processes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryResult:
-    """Rounds by arm."""
-
-    launches: int
-    model_mib: int
-    rounds: dict[str, list[Memory]] = field(default_factory=lambda: {arm: [] for arm in ARMS})
-
-    def ratio(self, measure: str) -> Spread:
-        """Memory of separate processes over that of the shared server and its launchers."""
-        figures = {arm: [float(getattr(m, measure)) for m in self.rounds[arm]] for arm in ARMS}
-        return Spread.of(ratios(figures[SEPARATE], figures[SHARED]))
-
-    def lines(self) -> list[str]:
-        """A table: an arm a line, then the ratios."""
-        out = [f"{'':22}{'processes':>10}{'RSS, MiB':>26}{'PSS, MiB':>26}"]
-        for arm in ARMS:
-            rounds = self.rounds[arm]
-            rss, pss = (Spread.of([getattr(m, name) for m in rounds]) for name in ("rss", "pss"))
-            out.append(
-                f"{arm:22}{rounds[0].processes:>10}{rss.format(',.0f'):>26}{pss.format(',.0f'):>26}"
-            )
-        out.append(
-            f"{self.launches} launches, a model of {self.model_mib} MiB: separate processes take "
-            f"{self.ratio('rss').format('.2f')} times the RSS, "
-            f"{self.ratio('pss').format('.2f')} times the PSS"
-        )
-        return out
-
-    def as_json(self) -> dict[str, object]:
-        arms = {
-            arm: [{"rss_mib": m.rss, "pss_mib": m.pss, "processes": m.processes} for m in found]
-            for arm, found in self.rounds.items()
-        }
-        ratio = {name: self.ratio(name).as_json() for name in ("rss", "pss")}
-        return {
-            "launches": self.launches,
-            "model_mib": self.model_mib,
-            "arms": arms,
-            "separate_over_shared": ratio,
-        }
-
-
-def run(python: Path, *, launches: int, model_mib: int, rounds: int, root: Path) -> MemoryResult:
-    """Measure both arms in each round.
+def run(
+    python: Path,
+    gil_python: Path,
+    *,
+    launches: int,
+    model_mib: int,
+    rounds: int,
+    root: Path,
+    progress: Callable[[str], None],
+) -> MemoryResult:
+    """Measure every arm in each round.
 
     Raises:
-        BenchError: a launch did not come up, or the shared one is not shared.
+        BenchError: a launch did not come up, or the calls were not under way at once.
     """
     result = MemoryResult(launches=launches, model_mib=model_mib)
     for turn in range(rounds):
         for arm in rotated(ARMS, turn):
-            with pool(python, arm, launches=launches, model_mib=model_mib, root=root) as pids:
-                result.rounds[arm].append(measure(pids))
+            progress(f"round {turn + 1} of {rounds}: {arm}")
+            with _pool(arm, python, gil_python, launches, model_mib, root) as (ports, pids):
+                result.rounds[arm].append(_busy(arm, ports, pids, launches))
     return result
 
 
 @contextmanager
-def pool(
-    python: Path, arm: str, *, launches: int, model_mib: int, root: Path
-) -> Iterator[list[int]]:
-    """All processes of an arm, each warmed up by a call."""
+def _pool(
+    arm: str, python: Path, gil_python: Path, launches: int, model_mib: int, root: Path
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Ports, one for each call, and the processes of an arm, each warmed up by a call."""
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        launched = [
-            stack.enter_context(_launch(python, arm, folder, number, model_mib, root))
-            for number in range(launches)
-        ]
-        pids = {process.pid for process, _ in launched}
-        serving = set()
-        for process, ready in launched:
-            with Client(_port(process, ready), name=arm) as client:
-                serving.add(int(client.tool("process_id")["pid"]))
-        if len(serving) != (1 if arm == SHARED else launches):
+        pids: set[int] = set()
+        if arm == ONE:
+            plain = ftbridge(OURS, python, threads=launches, gil=False, adapter=ADAPTER)
+            # timeout(1) hands the environment on; the model's size is in it.
+            command = ("env", f"{MODEL_VARIABLE}={model_mib}", *plain.command)
+            server = stack.enter_context(
+                running(command, name=arm, root=root, life_seconds=_LIFE_SECONDS)
+            )
+            ports = [server.port] * launches
+        elif arm == PROCESSES:
+            plain = stock(arm, gil_python, kind="sync", threads=1)
+            command = (*plain.command, "--model", str(model_mib))
+            ports = [
+                stack.enter_context(
+                    running(command, name=arm, root=root, life_seconds=_LIFE_SECONDS)
+                ).port
+                for _ in range(launches)
+            ]
+        else:
+            launched = [
+                stack.enter_context(_launch(python, arm, folder, number, model_mib, root))
+                for number in range(launches)
+            ]
+            # The launchers of a shared server stay, and count.
+            pids = {process.pid for process, _ in launched}
+            ports = [_port(process, ready) for process, ready in launched]
+        serving = {_process_at(port, arm, model_mib) for port in ports}
+        if len(serving) != (1 if arm in (ONE, SHARED) else launches):
             raise BenchError(f"{arm}: {len(serving)} processes answer for {launches} launches")
-        yield sorted(pids | serving)
+        yield ports, sorted(pids | serving)
+
+
+def _process_at(port: int, arm: str, model_mib: int) -> int:
+    with Client(port, name=arm) as client:
+        found = client.tool("process_id")
+    if found["model"] != model_mib << 20:
+        raise BenchError(f"{arm} holds a model of {found['model']} bytes, not {model_mib} MiB")
+    return int(found["pid"])
+
+
+def _busy(arm: str, ports: Sequence[int], pids: Sequence[int], launches: int) -> Memory:
+    """What the processes hold while a call is under way for each port."""
+    request = execute_request("wait", {"seconds": HOLD_SECONDS})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(port, name=arm)) for port in ports]
+        began = time.monotonic()
+        futures = [client.start(request) for client in clients]
+        time.sleep(_SETTLE_SECONDS)
+        found = measure(pids)
+        for client, future in zip(clients, futures, strict=True):
+            client.result(future, "wait")
+        took = time.monotonic() - began
+    if took > 2 * HOLD_SECONDS:
+        raise BenchError(
+            f"{arm}: {launches} calls of {HOLD_SECONDS:g} s took {took:.1f} s, so they were not"
+            " under way at once"
+        )
+    return found
 
 
 @contextmanager
@@ -173,12 +190,11 @@ def _port(process: subprocess.Popen[bytes], ready: Path) -> int:
 
 def measure(pids: Sequence[int]) -> Memory:
     """What these processes hold now, by the kernel's count."""
-    rss = pss = 0
+    sums = {"rss": 0, "pss": 0, "private": 0}
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             name, _, rest = line.partition(":")
-            if name == "Rss":
-                rss += int(rest.split()[0])
-            elif name == "Pss":
-                pss += int(rest.split()[0])
-    return Memory(rss / _MIB, pss / _MIB, len(pids))
+            if name in _FIELDS:
+                sums[_FIELDS[name]] += int(rest.split()[0])
+    mib = {name: value / _MIB for name, value in sums.items()}
+    return Memory(rss=mib["rss"], pss=mib["pss"], private=mib["private"], processes=len(pids))

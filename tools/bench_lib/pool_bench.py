@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .contenders import rotated
 from .errors import BenchError
 from .memory_bench import ADAPTER, SCRIPT
-from .spread import Spread, ratios
+from .report import Plot, Section, Table
+from .spread import Spread, ratios, rotated
 
 QUEUED = "one worker, the host's queue"
 PARALLEL = "one worker, parallel module"
@@ -39,15 +39,38 @@ class PoolResult:
     seconds: float
     rounds: dict[str, list[float]] = field(default_factory=lambda: {arm: [] for arm in ARMS})
 
-    def lines(self) -> list[str]:
-        """An arm a line: seconds, and times the host's queue in the same round."""
-        out = [f"{self.calls} calls of a tool that waits {self.seconds:g} s"]
-        for arm in ARMS:
-            times = self.rounds[arm]
-            speed = Spread.of(ratios(self.rounds[QUEUED], times))
-            wall = Spread.of(times).format(".2f")
-            out.append(f"{arm:32}{wall:>22} s{speed.format('.1f'):>20} times")
-        return out
+    def section(self, command: str) -> Section:
+        """Seconds, and times the host's queue in the same round."""
+        spreads = {arm: Spread.of(self.rounds[arm]) for arm in ARMS}
+        return Section(
+            name="pool",
+            title=f"{self.calls} calls that wait {self.seconds:g} s, through a host's pool",
+            command=command,
+            notes=("The host is the tests' stand-in, which queues as Snakepit's pool does.",),
+            tables=[
+                Table(
+                    title="",
+                    columns=("pool", "seconds", f"times as fast as {QUEUED}"),
+                    rows=[
+                        (
+                            arm,
+                            spread.format(".2f"),
+                            Spread.of(ratios(self.rounds[QUEUED], self.rounds[arm])).format(".1f"),
+                        )
+                        for arm, spread in spreads.items()
+                    ],
+                )
+            ],
+            plots=[
+                Plot(
+                    title="all calls",
+                    unit="s",
+                    categories=("seconds",),
+                    series={arm: [spread] for arm, spread in spreads.items()},
+                )
+            ],
+            data=self.as_json(),
+        )
 
     def as_json(self) -> dict[str, object]:
         return {"calls": self.calls, "tool_seconds": self.seconds, "wall_seconds": self.rounds}

@@ -15,69 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from . import h2load
+from .bodies import Bodies
 from .client import Answer
-from .contenders import Contender, Served, rotated, served
+from .contenders import Contender, Served, served
 from .errors import BenchError
+from .matrix import MIX
 from .rpc_result import MIXED, Point, RpcResult, Sample
-from .workloads import FOUR_KIB, ONE_MIB, SMALL, STREAM, WORKLOADS, Workload
+from .spread import rotated
+from .workloads import SMALL, WORKLOADS, Workload
 
-CONNECTIONS: Final = (1, 4, 32)
-STREAMS: Final = (1, 16, 100)
-
-WARM_UP_SHARE: Final = 0.2
-"""So much of a run's time goes before, unmeasured: imports, caches, the interpreter's own."""
-
-MIX: Final = ((SMALL, 2, 8), (FOUR_KIB, 1, 8), (STREAM, 1, 2), (ONE_MIB, 1, 1))
-"""Workload, connections and streams of each part of the mix."""
-
-_MIXED_POINT: Final = Point(
-    workload=MIXED,
-    connections=sum(connections for _, connections, _ in MIX),
-    streams=max(streams for _, _, streams in MIX),
-)
 _LIFE_SECONDS: Final = 600.0
 """Of a server: longer than any round."""
 
-NAMES: Final = (*(workload.name for workload in WORKLOADS), MIXED)
-
 _BY_NAME: Final = {workload.name: workload for workload in WORKLOADS}
-
-
-def matrix(*, full: bool) -> tuple[Point, ...]:
-    """The points to measure: those that tell most, or all."""
-    if full:
-        found = [
-            Point(workload=workload.name, connections=connections, streams=streams)
-            for workload in WORKLOADS
-            for connections in CONNECTIONS
-            for streams in STREAMS
-            if connections * streams <= (workload.most_streams or connections * streams)
-        ]
-        return (*found, _MIXED_POINT)
-    return (
-        *(
-            Point(workload=SMALL.name, connections=connections, streams=streams)
-            for connections, streams in ((1, 1), (1, 16), (4, 16), (4, 100), (32, 1))
-        ),
-        Point(workload=FOUR_KIB.name, connections=4, streams=16),
-        Point(workload=ONE_MIB.name, connections=1, streams=1),
-        Point(workload=ONE_MIB.name, connections=4, streams=1),
-        Point(workload=STREAM.name, connections=4, streams=16),
-        _MIXED_POINT,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Bodies:
-    """Requests as files for h2load."""
-
-    folder: Path
-
-    def of(self, workload: Workload) -> Path:
-        file = self.folder / workload.name
-        if not file.exists():
-            file.write_bytes(workload.body())
-        return file
 
 
 def run(
@@ -86,6 +36,7 @@ def run(
     points: Sequence[Point],
     rounds: int,
     seconds: float,
+    parallel: bool,
     root: Path,
     progress: Callable[[str], None],
 ) -> RpcResult:
@@ -93,12 +44,13 @@ def run(
 
     Args:
         seconds: of each measurement.
+        parallel: whether the control found a second core; without it no aim is judged.
 
     Raises:
         BenchError: a server or a call failed.
     """
     names = tuple(contender.name for contender in contenders)
-    result = RpcResult(names=names, points=tuple(points))
+    result = RpcResult(names=names, points=tuple(points), parallel=parallel)
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
         bodies = Bodies(Path(folder))
         for turn in range(rounds):
@@ -129,7 +81,10 @@ def measure(server: Served, point: Point, bodies: Bodies, seconds: float) -> Sam
         workload = _BY_NAME[point.workload]
         parts = [Part.of(server, bodies, workload, point.connections, point.streams)]
     try:
-        _run(parts, seconds * WARM_UP_SHARE)
+        h2load.run(
+            *(part.for_seconds(h2load.WARM_UP_SECONDS) for part in parts),
+            least_bytes=[None] * len(parts),
+        )
         before = server.server.cpu_seconds()
         found = _run(parts, seconds)
         spent = server.server.cpu_seconds() - before

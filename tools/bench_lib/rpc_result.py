@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .names import BASE, FRONT, NATIVE, OURS, STATIC, TWIN
+from .report import Aim, Plot, Section, Table
 from .spread import Spread, ratios
 
 MIXED: Final = "mixed"
@@ -39,6 +40,16 @@ class Sample:
     rss_mib: float
 
 
+NOTES: Final = (
+    "By h2load, closed loop. CPU time is that of the server's processes, by the kernel; the load"
+    " generator's is not in it.",
+    "pygrpc-native twice: as the drop-in for grpc.server, and by its low-level interface, where"
+    " threads take calls and answer bytes. nghttpd answers every call with one small file: what the"
+    " machine and the load generator allow.",
+    "mixed: small calls on 2 connections x 8 streams, 4 KiB on 1 x 8, streaming on 1 x 2 and 1 MiB"
+    " on 1 x 1 at once; the sum of their calls a second, and the small ones' latencies.",
+)
+
 FIGURES: Final = {
     "rate": ("calls/s", ",.0f"),
     "p50_ms": ("p50 ms", ".2f"),
@@ -50,29 +61,13 @@ FIGURES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """What is to be seen at the end, and what was."""
-
-    measure: str
-    value: Spread
-    aim: float
-    at_most: bool = False
-
-    @property
-    def reached(self) -> bool:
-        return self.value.median <= self.aim if self.at_most else self.value.median >= self.aim
-
-    @property
-    def verdict(self) -> str:
-        return "reached" if self.reached else "missed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RpcResult:
     """Samples by point and contender, one a round."""
 
     names: tuple[str, ...]
     points: tuple[Point, ...]
+    parallel: bool = True
+    """Whether the control found a second core."""
     samples: dict[tuple[Point, str], list[Sample]] = field(default_factory=dict)
 
     def at(self, point: Point) -> list[str]:
@@ -92,6 +87,9 @@ class RpcResult:
 
     def aims(self) -> list[Aim]:
         """Those of the project that this run can tell of."""
+        return [replace(aim, parallel=self.parallel) for aim in self._aims()]
+
+    def _aims(self) -> list[Aim]:
         found = []
         for count in (1, 4):
             point = Point(workload="small", connections=count, streams=16)
@@ -113,20 +111,58 @@ class RpcResult:
     def _both(self, point: Point, base: str) -> bool:
         return (point, OURS) in self.samples and (point, base) in self.samples
 
-    def lines(self) -> list[str]:
-        """A table for each point, then the aims."""
-        out: list[str] = []
-        for point in self.points:
-            out += ["", *_table(self.header(point), [self.row(point, n) for n in self.at(point)])]
-        aims = [
-            (aim.measure, aim.value.format(".2f"), f"{aim.aim:g}", aim.verdict)
-            for aim in self.aims()
-        ]
-        return [*out, "", *_table(("aims", "median (min..max)", "aim", ""), aims)]
+    def section(self, command: str) -> Section:
+        """Everything, as it is shown."""
+        return Section(
+            name="rpc",
+            title="Calls a second, latencies, CPU time and memory",
+            command=command,
+            notes=NOTES,
+            tables=[
+                Table(
+                    title=str(point),
+                    columns=self.columns(),
+                    rows=[self.row(point, name) for name in self.at(point)],
+                )
+                for point in self.points
+            ],
+            plots=[self.plot(title, points) for title, points in self._plots()],
+            aims=self.aims(),
+            data=self.as_json(),
+        )
 
-    def header(self, point: Point) -> tuple[str, ...]:
+    def _plots(self) -> list[tuple[str, list[Point]]]:
+        small = [point for point in self.points if point.workload == "small"]
+        rest = [point for point in self.points if point.workload != "small"]
+        return [
+            (title, points)
+            for title, points in (("small calls", small), ("other calls", rest))
+            if points
+        ]
+
+    def plot(self, title: str, points: Sequence[Point]) -> Plot:
+        """Times the base, which one scale can show for calls of every size."""
+        based = [point for point in points if self._has_base(point)]
+        series = {
+            name: [
+                self.ratio(point, name) if (point, name) in self.samples else None
+                for point in based
+            ]
+            for name in self.names
+            if name != STATIC
+        }
+        return Plot(
+            title=f"{title}: calls a second, times {BASE}",
+            unit="times",
+            categories=[str(point) for point in based],
+            series=series,
+            limit=1.0,
+        )
+
+    @staticmethod
+    def columns() -> tuple[str, ...]:
         labels = [label for label, _ in FIGURES.values()]
-        return (str(point), labels[0], f"times {BASE}", *labels[1:])
+        return ("server", labels[0], f"times {BASE}", *labels[1:])
 
     def row(self, point: Point, name: str) -> tuple[str, ...]:
         """Rates with their range, the rest as medians."""
@@ -160,14 +196,3 @@ class RpcResult:
             for point in self.points
             for name in self.at(point)
         ]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (header, *rows)
-    ]

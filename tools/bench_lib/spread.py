@@ -48,3 +48,9 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
     if min(base, default=1.0) <= 0:
         raise ValueError(f"a base figure is not positive: {min(base)}")
     return [value / other for value, other in zip(values, base, strict=True)]
+
+
+def rotated[T](items: Sequence[T], turn: int) -> list[T]:
+    """``items`` from another one on in each round, so that none always runs first or last."""
+    turn %= len(items)
+    return [*items[turn:], *items[:turn]]

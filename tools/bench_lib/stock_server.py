@@ -135,6 +135,9 @@ async def serve_aio(port_file: Path) -> None:
     """``grpc.aio`` with the tools on the event loop, until SIGTERM."""
 
     async def execute_tool(request: pb.ExecuteToolRequest, _: Any) -> pb.ExecuteToolResponse:
+        if request.tool_name == "wait":  # on an event loop nobody would sleep otherwise
+            await asyncio.sleep(_arguments(request)["milliseconds"] / 1000)
+            request.parameters["milliseconds"].value = b"0"
         return execute(request)
 
     async def stream_tool(request: pb.ExecuteToolRequest, _: Any) -> Any:
@@ -202,12 +205,38 @@ def serve_front(port_file: Path, threads: int) -> None:
         worker.join()
 
 
+def add_heavy() -> None:
+    """Serve the heavier tools too."""
+    from tools.bench_lib import heavy_work
+
+    for name in ("analysis", "methods", "array", "wait", "hot"):
+        TOOLS[name] = getattr(heavy_work, name)
+
+
+def add_model(mib: int) -> None:
+    """Hold a model of so many MiB, as a worker of the incumbent's does, and serve its tools."""
+    model = b"\x01" * (mib << 20)  # not zeros: pages of those would only be promised
+
+    def wait(seconds: float) -> dict[str, float]:
+        time.sleep(seconds)
+        return {"seconds": seconds}
+
+    TOOLS["process_id"] = lambda: {"pid": os.getpid(), "model": len(model)}
+    TOOLS["wait"] = wait
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", choices=("sync", "aio", "native", "front"), required=True)
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--model", type=int, default=0, metavar="MIB", help=add_model.__doc__)
+    parser.add_argument("--heavy", action="store_true", help=add_heavy.__doc__)
     options = parser.parse_args()
+    if options.model:
+        add_model(options.model)
+    if options.heavy:
+        add_heavy()
     if options.kind == "sync":
         serve_sync(grpc.server, options.port_file, options.threads)
     elif options.kind == "native":
