@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
     from ftstress.strategies import PCT, BoundedDFS, NondeterminismError, RandomWalk, Strategy
     from ftstress.tasks import Failure
+    from ftstress.workload import Workload
 
 # The same as above, for the interpreter.
 _HOMES = {
@@ -34,6 +35,7 @@ _HOMES = {
     "ftstress.schedule": ("ReplayDivergedError", "Schedule", "ScheduleFormatError"),
     "ftstress.strategies": ("PCT", "BoundedDFS", "NondeterminismError", "RandomWalk", "Strategy"),
     "ftstress.tasks": ("Failure",),
+    "ftstress.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -55,6 +57,7 @@ __all__ = [
     "SpinBarrier",
     "Strategy",
     "UncontrolledError",
+    "Workload",
     "explore",
     "instrument",
     "instrumented",

@@ -303,7 +303,7 @@ class Explored:
         parts = [f"{self.runs:,} {'run' if self.runs == 1 else 'runs'}"]
         if self.distinct is not None:
             parts.append(f"{self.distinct:,} distinct")
-        if self.runs > 1:
+        if self.runs > 1 and speed >= 1:
             parts.append(f"{speed:,.0f}/s")
         if self.operations:
             parts.append(f"{self.operations:,} {self.unit}")
@@ -359,6 +359,7 @@ class Report:
         doubts: why the run would be no pass even without findings; empty where it may be one.
         not_proved: what a pass of these detectors does not mean; at least one sentence.
         benign: findings for which somebody has given a reason.
+        notes: what there is to say besides, a line each.
     """
 
     title: str
@@ -369,6 +370,7 @@ class Report:
     benign: tuple[Finding, ...] = ()
     outcomes: tuple[OutcomeTable, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    notes: tuple[str, ...] = ()
     build: Build = field(default_factory=Build.this)
 
     def __post_init__(self) -> None:
@@ -430,5 +432,6 @@ def joined(title: str, reports: Iterable[Report]) -> Report:
         deduplicated(finding for part in parts for finding in part.benign),
         tuple(table for part in parts for table in part.outcomes),
         tuple(each for part in parts for each in part.measurements),
+        tuple(note for part in parts for note in part.notes),
         parts[-1].build,
     )

@@ -60,13 +60,14 @@ def classes[T](target: str, base: type[T]) -> list[type[T]]:
         if not (isinstance(found, type) and issubclass(found, base)):
             raise TargetError(f"{target!r} is no {base.__name__}, but {found!r}")
         return [found]
-    every = _defined(module, base)
+    every = defined(module, base)
     if not every:
         raise TargetError(f"{where} defines no {base.__name__}")
     return every
 
 
-def _defined[T](module: ModuleType, base: type[T]) -> list[type[T]]:
+def defined[T](module: ModuleType, base: type[T]) -> list[type[T]]:
+    """Classes of a kind that a module defines itself, in its order; not those with ``_``."""
     return [
         value
         for name, value in vars(module).items()
@@ -78,4 +79,4 @@ def _defined[T](module: ModuleType, base: type[T]) -> list[type[T]]:
 
 
 def _names[T](module: ModuleType, base: type[T]) -> str:
-    return ", ".join(each.__qualname__ for each in _defined(module, base)) or "none of the kind"
+    return ", ".join(each.__qualname__ for each in defined(module, base)) or "none of the kind"

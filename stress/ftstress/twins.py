@@ -8,6 +8,7 @@ and the report says how to get it.
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +61,22 @@ def call(python: Path, arguments: Sequence[str], seconds: float) -> Any:
         ours = {str(Path(module.__path__[0]).parent) for module in (ftstress, ftlocks)}
         before = environment["PYTHONPATH"] if "PYTHONPATH" in environment else ""
         environment["PYTHONPATH"] = os.pathsep.join([*sorted(ours), *filter(None, [before])])
+    return _printed(python, arguments, environment, seconds)
+
+
+def here(arguments: Sequence[str], seconds: float) -> Any:
+    """What ``ftstress ARGUMENTS`` prints as JSON in another process of this interpreter.
+
+    Raises TwinError where the command fails or takes longer than so many seconds.
+    """
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    return _printed(Path(sys.executable), arguments, environment, seconds)
+
+
+def _printed(
+    python: Path, arguments: Sequence[str], environment: dict[str, str], seconds: float
+) -> Any:
     done = _run(python, ["-m", "ftstress", *arguments], environment, seconds)
     try:
         return json.loads(done.stdout)

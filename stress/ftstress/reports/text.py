@@ -25,6 +25,9 @@ def text(report: Report) -> str:
             )
         )
     parts += [outcome_text(table) for table in report.outcomes]
+    parts += _measured(report)
+    if report.notes:
+        parts.append("\n".join(line for note in report.notes for line in filled("", note)))
     lines = [summary(report), *(f"  {part}" for part in report.explored), f"  {report.build}"]
     lines += [f"NO PASS: {doubt}" for doubt in report.doubts]
     parts.append("\n".join(lines))
@@ -94,6 +97,26 @@ def outcome_text(table: OutcomeTable) -> str:
             *("  " + "  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines),
         ]
     )
+
+
+def _measured(report: Report) -> list[str]:
+    """A table of throughput for each workload."""
+    parts = []
+    for name in dict.fromkeys(each.name for each in report.measurements):
+        lines = [
+            [each.label, *(f"{value:,.0f}" for value in (each.median, each.low, each.high))]
+            for each in report.measurements
+            if each.name == name
+        ]
+        unit = next(each.unit for each in report.measurements if each.name == name)
+        rows = [["", f"median {unit}", "lowest", "highest"], *lines]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        told = [
+            f"  {row[0]:<{widths[0]}}  " + "  ".join(map(str.rjust, row[1:], widths[1:]))
+            for row in rows
+        ]
+        parts.append("\n".join([f"{name}:", *told]))
+    return parts
 
 
 def share(count: int, total: int) -> str:
