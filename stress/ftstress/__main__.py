@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "suites": ("ftstress.suites_command", "run ready-made tests of ftlocks and ftbridge"),
     "objects": ("ftstress.objects_command", "check objects for linearizability"),
     "explain": ("ftstress.schedule_commands", "show a saved schedule as a table"),
+    "samples": ("ftstress.samples_command", "mistakes to learn from, and what finds them"),
     "compare": ("ftstress.compare_command", "the same suite on this build and on its GIL twin"),
     "measure": ("ftstress.measure_command", "what `compare` runs on each of the builds"),
 }
