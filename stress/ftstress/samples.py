@@ -164,9 +164,7 @@ def _order(module: Any, form: str) -> str:
 
 def _schedules(module: Any) -> str:
     for seed in range(2):
-        found = explore(
-            module.racy, iterations=SCHEDULES, seed=seed, raises=False, minimise=False
-        )
+        found = explore(module.racy, iterations=SCHEDULES, seed=seed, raises=False, minimise=False)
         if found.failure is not None:
             return f"{found.failure.failure.type} in run {found.runs}"
     return ""
