@@ -215,6 +215,7 @@ def explore(
     *,
     strategy: str | Strategy = "pct",
     iterations: int = 1000,
+    seconds: float | None = None,
     seed: int = 0,
     modules: Iterable[str] = (),
     granularity: Granularity = "operation",
@@ -234,7 +235,7 @@ def explore(
 
     Args:
         strategy: "pct", "random", "dfs", "dpor", or an object of `ftstress.strategies`.
-        iterations: schedules to run at most.
+        iterations: schedules to run at most. seconds: after which no further one is begun.
         seed: of "pct" and "random".
         modules: names of imported modules where threads are switched too, besides the test's own
             (``package.*`` for all of a package).
@@ -253,6 +254,8 @@ def explore(
     """
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, got {iterations!r}")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be above 0, got {seconds!r}")
     chosen = strategy_named(strategy, seed) if isinstance(strategy, str) else strategy
     settings = Settings(granularity, timeouts, max_steps, tuple(modules))
     laboratory = Laboratory(test, settings)
@@ -265,6 +268,8 @@ def explore(
     failure = None
     with laboratory:
         while runs < iterations:
+            if runs and seconds is not None and perf_counter() - started >= seconds:
+                break
             if not chosen.begin(runs):
                 complete = True
                 break

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ftstress import targets
+from ftstress import reports, targets
 from ftstress.control import UncontrolledError
+from ftstress.conversions import report_of_exploration
 from ftstress.exploration import explore, load, replay
 from ftstress.progress import Progress
 from ftstress.schedule import ReplayDivergedError, Schedule, ScheduleFormatError
@@ -38,6 +39,9 @@ def add_explore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help="the test: FILE.py:FUNCTION or MODULE:FUNCTION")
     parser.add_argument("--strategy", choices=NAMES, default="pct")
     parser.add_argument("--iterations", type=int, default=1000, help="schedules (default: 1000)")
+    parser.add_argument(
+        "--time", type=float, metavar="SECONDS", help="begin no further schedule after so long"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--depth", type=int, help="pct: of the bugs to look for (default: 3)")
     parser.add_argument("--preemptions", type=int, help="dfs: at most so many (default: 2)")
@@ -52,6 +56,14 @@ def add_explore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeouts", choices=("idle", "any"), default="idle")
     parser.add_argument("--max-steps", type=int, default=20_000, help="more are a livelock")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to save what fails")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write a report there (.json, .sarif, .xml, .html, .txt); may be repeated",
+    )
     parser.set_defaults(execute=_explore)
 
 
@@ -72,6 +84,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _explore(options: argparse.Namespace) -> int:
     try:
+        forms = {path: reports.format_of(path) for path in options.report}
         strategy = _strategy(options)
         test = find(options.target)
         for name in options.modules:
@@ -81,6 +94,7 @@ def _explore(options: argparse.Namespace) -> int:
             test,
             strategy=strategy,
             iterations=options.iterations,
+            seconds=options.time,
             modules=options.modules,
             granularity=options.granularity,
             timeouts=options.timeouts,
@@ -90,6 +104,10 @@ def _explore(options: argparse.Namespace) -> int:
             target=options.target,
             progress=lambda runs: progress.count(runs, "schedules"),
         )
+        again = "" if options.output is None else f"python -m ftstress replay {options.output}"
+        report = report_of_exploration(found, again)
+        for path, form in forms.items():
+            path.write_text(reports.render(report, form), encoding="utf-8")
     except _ERRORS as error:
         return _refuse(error)
     progress.clear()

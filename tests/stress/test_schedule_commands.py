@@ -76,3 +76,26 @@ def test_wrong_usage_is_told_with_status_2(arguments, message, capsys):
 
 def test_a_target_may_be_a_method():
     assert find("collections:Counter.total").__qualname__ == "Counter.total"
+
+
+def test_an_exploration_writes_reports(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    target = f"{CLASSICS}:lost_update"
+    arguments = ["explore", target, "--output", "lost.json", "--report", "r.json"]
+    assert main([*arguments, "--report", "r.html"]) == 1
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    (finding,) = report["findings"]
+    assert finding["replay"] == "python -m ftstress replay lost.json"
+    assert finding["table"]["ending"].startswith("=> AssertionError")
+    assert "AssertionError" in (tmp_path / "r.html").read_text("utf-8")
+    assert main(["explore", target, "--report", "r.pdf"]) == 2
+    assert "does not tell the format" in capsys.readouterr().err
+
+
+def test_an_exploration_ends_when_its_time_is_over(capsys):
+    arguments = ["explore", f"{CLASSICS}:abba_mended", "--iterations", "1000000"]
+    assert main([*arguments, "--time", "0.01"]) == 0
+    out = capsys.readouterr().out
+    assert "no failure" in out
+    assert int(out.split("\n")[1].split()[0]) < 1_000_000
+    assert main([*arguments, "--time", "0"]) == 2
