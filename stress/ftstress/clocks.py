@@ -64,11 +64,15 @@ class Thread:
         "busy",
         "checks",
         "clock",
+        "hard",
         "heard",
         "held",
+        "holds",
         "name",
         "origin",
         "parent",
+        "reads",
+        "serial",
         "tid",
         "vector",
     )
@@ -81,6 +85,11 @@ class Thread:
         self.origin = origin
         self.parent = parent
         self.held: list[Any] = []
+        # What it knows by other ways than the program's own locks, and its time by these.
+        self.hard: Clock = {tid: 1}
+        self.holds: dict[Any, int] = {}  # the number of the present hold of each lock
+        self.serial = 0
+        self.reads: dict[Any, Any] = {}  # locked reads that a write may rely on, by variable
         self.busy = False
         self.accesses = 0
         # The last synchronisation by which it heard of another thread: what, sent and received.
@@ -88,6 +97,9 @@ class Thread:
         # Unlocked reads that decide something, and how many locks were held.
         self.checks: dict[Any, tuple[Place, int]] = {}
 
-    def tick(self) -> None:
+    def tick(self, hard: bool = False) -> None:
+        """Time goes on; `hard`: also by the clock that the program's own locks do not move."""
         self.clock += 1
         self.vector = {**self.vector, self.tid: self.clock}
+        if hard:
+            self.hard = {**self.hard, self.tid: self.hard[self.tid] + 1}

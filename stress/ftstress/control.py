@@ -90,6 +90,7 @@ class Run:
         self.effects: list[Effects] = []
         self.after_all: set[int] = set()  # stretches that nothing else was left for
         self.is_redundant = False
+        self.stuck: list[tuple[TaskId, Site, str]] = []  # at a deadlock: where, and for what
         self.names = Names()
         attach = getattr(strategy, "attach", None)
         self.records = attach is not None
@@ -389,6 +390,7 @@ class Run:
         lines = ["no thread can go on"]
         for task in stuck:
             assert task.wait is not None
+            self.stuck.append((task.id, task.site, task.wait.what))
             where = f" at {task.site.place}" if task.site.line else ""
             lines.append(f"  {task.name} ({task.title}) waits for {task.wait.what}{where}")
         return Failure("deadlock", "deadlock", "", "\n".join(lines))

@@ -8,20 +8,30 @@ from ftstress.detection import Outcome
 from ftstress.exploration import NOT_PROVED, Exploration, ScheduleFailure
 from ftstress.findings import Explored, Finding, Kind, Location, Report, Side
 from ftstress.frames import lines_of
-from ftstress.races import Race
+from ftstress.races import Race, Violation
 from ftstress.races import Side as Access
 
 _KINDS: dict[str, Kind] = {"deadlock": "deadlock", "livelock": "livelock"}
 
 
 def finding_of_race(race: Race, benign: str = "") -> Finding:
-    """A race of the detector's. `benign`: the reason somebody has given for it."""
+    """A race or a violation of atomicity. `benign`: the reason somebody has given for it."""
+    accesses = [race.first, race.second]
+    message = (
+        f"{race.first.thread!r} and {race.second.thread!r} access {race.variable}, "
+        "and nothing orders them."
+    )
+    if isinstance(race, Violation):
+        accesses.append(race.writer)
+        message = (
+            f"{race.first.thread!r} looks at {race.variable} and changes it under two holds of a "
+            f"lock; {race.writer.thread!r} can come in between."
+        )
     return Finding(
-        kind="data-race",
+        kind=race.kind,
         subject=race.variable,
-        message=f"{race.first.thread!r} and {race.second.thread!r} access {race.variable}, "
-        "and nothing orders them.",
-        sides=tuple(_side(race, access) for access in (race.first, race.second)),
+        message=message,
+        sides=tuple(_side(race, access) for access in accesses),
         explanation=race.why,
         mend=race.advice,
         count=race.count,

@@ -25,7 +25,8 @@ NO_PROOF: Final = (
     "not run, modules that were not instrumented, containers' methods that were stored before they "
     "were called, what C extensions do, slices of arrays, and memory shared outside Python; nor "
     "races whose two sides happened to be ordered in this run by a lock that has nothing to do "
-    "with them; nor actions in several steps, each of which is locked, but not all together."
+    "with them. Steps that are each locked, but not together, are found where one call of a "
+    "function makes both."
 )
 
 
@@ -33,7 +34,8 @@ class Outcome:
     """What a run has shown.
 
     Args:
-        races: to be told; `benign` are those somebody has given a reason for, with the reason.
+        races: and violations of atomicity, to be told; `benign` are those somebody has given a
+            reason for, with the reason.
         doubts: why the run would not be a pass even without races; empty when it may be one.
         instrumented: modules that were looked into.
     """
@@ -127,7 +129,7 @@ def observe(
     if not detector.accesses:
         doubts.append("no access was seen: nothing that ran was instrumented")
     told, benign = [], []
-    for race in detector.races():
+    for race in (*detector.races(), *detector.violations()):
         why = reason(race, list(suppressions))
         if why is None:
             told.append(race)

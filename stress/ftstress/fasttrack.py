@@ -25,11 +25,12 @@ from collections import deque
 from types import GeneratorType
 from typing import Any, Final
 
+from ftstress.atomicity import Atomicity, Pair
 from ftstress.clocks import Access, Clock, Thread, join, unordered
 from ftstress.containers import traits
 from ftstress.events import GROW, ITEM, READ, RESHAPE, SCAN, TAKE, UPDATE, WRITE, Place, Sink
 from ftstress.frames import Stack, stack
-from ftstress.races import Race, Side
+from ftstress.races import Race, Side, Violation
 from ftstress.shadow import Shadow, Table, Variable, Whole
 
 _ORDERED: Final[dict[int, tuple[int, ...]]] = {
@@ -69,16 +70,25 @@ class RaceDetector(Sink):
         self._locks = tuple(allocate_lock() for _ in range(_STRIPES))
         self._guard = allocate_lock()  # of what follows
         self._threads: dict[int, Thread] = {}  # by ident, while they run
-        self._starting: dict[int, tuple[Any, Clock, Stack, str]] = {}  # by id of the thread object
+        self._starting: dict[
+            int, tuple[Any, Clock, Clock, Stack, str]
+        ] = {}  # by id of the thread object
         self._all: list[Thread] = []
         self._found: dict[Any, Race] = {}
         self._rechecked: set[Place] = set()
+        self._stale: dict[Any, Violation] = {}
+        self._atomicity = Atomicity(self._violation)
 
     def races(self) -> list[Race]:
         """What has been found, in the order in which it was, double-checked reads left out."""
         with self._guard:
             found = list(self._found.values())
         return [race for race in found if not self._is_double_check(race)]
+
+    def violations(self) -> list[Violation]:
+        """Steps that are each locked, but not together, in the order in which they were found."""
+        with self._guard:
+            return list(self._stale.values())
 
     @property
     def accesses(self) -> int:
@@ -117,24 +127,28 @@ class RaceDetector(Sink):
 
     def starts(self, thread: Any) -> None:
         me = self._here()
-        self._starting[id(thread)] = (thread, me.vector, stack(), me.name)
-        me.tick()
+        self._starting[id(thread)] = (thread, me.vector, me.hard, stack(), me.name)
+        me.tick(True)
 
     def begins(self, thread: Any) -> None:
-        _, vector, origin, parent = self._starting.pop(id(thread), (None, {}, (), ""))
-        self._new(vector, origin, parent, str(thread.name))
+        _, vector, hard, origin, parent = self._starting.pop(id(thread), (None, {}, {}, (), ""))
+        me = self._new(vector, origin, parent, str(thread.name))
+        me.hard = {**hard, **me.hard}
 
     def ends(self, thread: Any) -> None:
         me = self._here()
         shadow = self._table.of(thread)
         shadow.sender = (me.tid, "end of the thread", ())
         shadow.ended = me.vector
+        shadow.hard = me.hard
         self._threads.pop(get_ident(), None)
 
     def joined(self, thread: Any) -> None:
         shadow = self._table.of(thread)
         if shadow.ended is not None:
-            self._hear(self._here(), shadow, shadow.ended)
+            me = self._here()
+            self._hear(me, shadow, shadow.ended)
+            me.hard = join(me.hard, shadow.hard)
 
     # Order.
 
@@ -161,11 +175,14 @@ class RaceDetector(Sink):
             shadow = self._table.of(lock)
             with self._lock_of(lock):
                 self._hear(me, shadow, shadow.clock)
+                me.hard = join(me.hard, shadow.hard)
                 if not shared:
                     self._hear(me, shadow, shadow.readers)
                     shadow.readers = None
                     shadow.holder = me
             me.held.append(lock)
+            me.serial += 1
+            me.holds[lock] = me.serial
         finally:
             me.busy = False
 
@@ -189,13 +206,17 @@ class RaceDetector(Sink):
                         shadow.clock = join(shadow.clock, me.vector)
                     shadow.holder = None
                 shadow.sender = (me.tid, "lock", stack())
+                inside = _is_inside(lock)
+                if inside:
+                    shadow.hard = join(shadow.hard, me.hard)
             held = holder.held
             for index in range(len(held) - 1, -1, -1):
                 if held[index] is lock:
                     del held[index]
                     break
+            holder.holds.pop(lock, None)
             me.checks.clear()
-            me.tick()
+            me.tick(inside)
         finally:
             me.busy = False
 
@@ -211,8 +232,9 @@ class RaceDetector(Sink):
     def _send(self, me: Thread, shadow: Shadow, channel: Any, what: str) -> None:
         with self._lock_of(channel):
             shadow.clock = join(shadow.clock, me.vector)
+            shadow.hard = join(shadow.hard, me.hard)
             shadow.sender = (me.tid, what, stack())
-        me.tick()
+        me.tick(True)
 
     def receive(self, channel: Any, what: str) -> None:
         me = self._here()
@@ -222,6 +244,7 @@ class RaceDetector(Sink):
                 shadow = self._table.of(channel)
                 with self._lock_of(channel):
                     self._hear(me, shadow, shadow.clock)
+                    me.hard = join(me.hard, shadow.hard)
             finally:
                 me.busy = False
 
@@ -267,6 +290,7 @@ class RaceDetector(Sink):
             if kind == TAKE:
                 with self._lock_of(target):
                     self._hear(me, shadow, shadow.clock)
+                    me.hard = join(me.hard, shadow.hard)
             elif kind == GROW:
                 self._send(me, shadow, target, "deque")
         if type(key) in _PLAIN or (type(key) is tuple and _is_plain(key)):
@@ -319,6 +343,10 @@ class RaceDetector(Sink):
                 return
         with self._lock_of(target):
             now = self._remember(me, kind, site)
+            if me.held:
+                self._atomicity.seen(me, variable, now, target, field, True)
+            elif me.reads:
+                me.reads.pop(variable, None)
             write = variable.write
             if write is not None and unordered(write, me.vector):
                 self._race(me, write, now, target, field)
@@ -362,6 +390,10 @@ class RaceDetector(Sink):
         kinds = whole.kinds
         with self._lock_of(target):
             now = self._remember(me, kind, site)
+            if me.held:
+                self._atomicity.seen(me, whole, now, target, None, site.checks)
+            elif me.reads:
+                me.reads.pop(whole, None)
             for other in whole.conflicts[kind]:
                 seen = kinds[other]
                 if seen:
@@ -424,6 +456,20 @@ class RaceDetector(Sink):
                 check=check,
             )
 
+    def _violation(self, pair: Pair, other: Access, target: Any, field: Any) -> None:
+        places = (pair.read.site.where, pair.write.site.where, pair.write.site.name)
+        with self._guard:
+            if places in self._stale:
+                self._stale[places].count += 1
+                return
+            self._stale[places] = Violation(
+                owner=type(target).__name__,
+                field=field,
+                first=self._side(pair.read),
+                second=self._side(pair.write),
+                writer=self._side(other),
+            )
+
     def _side(self, access: Access) -> Side:
         thread = self._all[access.tid]
         return Side(
@@ -450,3 +496,8 @@ def _describe_lock(lock: Any) -> str:
             return f"{kind}{made.replace(' of ', ' made at ')}"
         return f"{kind} made at {made.where[0]}:{made.where[1]}"
     return f"the lock of key {lock.key!r}" if hasattr(lock, "key") else type(lock).__name__
+
+
+def _is_inside(lock: Any) -> bool:
+    """Whether a lock is a part of another primitive, so that what it orders is a message."""
+    return bool(getattr(getattr(lock, "_made", None), "inside", False))

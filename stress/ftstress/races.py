@@ -5,7 +5,7 @@ Must never import the detector.
 
 import linecache
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from ftstress.events import (
     ATTRIBUTE,
@@ -61,7 +61,7 @@ class Side(NamedTuple):
 
 
 class Race:
-    """Two accesses that nothing orders.
+    """Two accesses that nothing orders. `kind` is that of `ftstress.findings`.
 
     Args:
         owner: name of the type of the object; `field`: the attribute, name, index or key; None for
@@ -70,6 +70,8 @@ class Race:
         heard: by what the second thread had last heard of the first: what, sent and received.
         check: the unlocked look that would make this double-checked locking, if it turns out so.
     """
+
+    kind: Literal["data-race", "atomicity"] = "data-race"
 
     def __init__(
         self,
@@ -168,19 +170,7 @@ class Race:
         times = f" ({self.count} times)" if self.count > 1 else ""
         lines = [f"RACE on {self.variable}{times}: {'  |  '.join(texts)}"]
         for title, side in (("One thread", self.first), ("Another", self.second)):
-            lines += ["", f"  {title}, {side.thread!r}, {side.verb} it:"]
-            for index, frame in enumerate(side.frames):
-                lines += _frame_lines(frame, index == 0)
-            held = ", ".join(side.held) if side.held else "none"
-            lines.append(f"    locks held: {held}")
-            started = lines_of(side.origin)
-            if started:
-                filename, line, function = started[0]
-                lines.append(
-                    f"    thread started by {side.parent!r} at {filename}:{line} in {function}"
-                )
-            else:
-                lines.append("    thread not started by the program")
+            lines += _side_lines(f"{title}, {side.thread!r}, {side.verb} it", side)
         lines += ["", f"  Last order between the two threads: {self.last_order}"]
         lines += [
             "",
@@ -201,6 +191,80 @@ class Race:
             if frames
         ]
         return f"{what}, {', '.join(places)}; the first access came after that was sent."
+
+
+class Violation(Race):
+    """A read and a write of one thread that belong together, and a write that fits in between.
+
+    Args:
+        writer: the other thread's write. `first` is the read, `second` the write that relies on it.
+    """
+
+    kind = "atomicity"
+
+    def __init__(self, *, owner: str, field: Any, first: Side, second: Side, writer: Side) -> None:
+        super().__init__(
+            owner=owner, field=field, first=first, second=second, heard=None, check=None
+        )
+        self.writer = writer
+
+    @property
+    def _interferes(self) -> str:
+        return "come to the same look" if self.writer.kind in (READ, SCAN) else "change it"
+
+    @property
+    def why(self) -> str:
+        return (
+            f"Each access holds a lock, so that there is no data race; but the lock is let go "
+            f"between looking at {self.variable} and changing it, and {self.writer.thread!r}, "
+            f"which nothing else orders, can {self._interferes} in between. What was seen is then "
+            "stale, and the change undoes the other one or rests on a check that holds no longer."
+        )
+
+    @property
+    def advice(self) -> str:
+        return (
+            "Hold the lock from the look to the change, or look again under the second hold before "
+            "changing anything; or use one atomic step: dict.setdefault(), "
+            "ftlocks.ConcurrentDict.update_with(), ftlocks.AtomicInt.add()."
+        )
+
+    @property
+    def last_order(self) -> str:
+        return "only that lock, which either may take first."
+
+    def text(self) -> str:
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        lines = [
+            f"NOT ATOMIC: {self.variable}{times}: {self.first.site.text}  ...  "
+            f"{self.second.site.text}"
+        ]
+        for title, side in (
+            (f"{self.first.thread!r} {self.first.verb} it under a lock", self.first),
+            ("and, after letting the lock go, changes it", self.second),
+            (f"In between {self.writer.thread!r} can {self._interferes}", self.writer),
+        ):
+            lines += _side_lines(title, side)
+        lines += [
+            "",
+            *_wrapped("Why it is wrong", self.why),
+            *_wrapped("Usual remedy", self.advice),
+        ]
+        return "\n".join(lines)
+
+
+def _side_lines(title: str, side: Side) -> list[str]:
+    lines = ["", f"  {title}:"]
+    for index, frame in enumerate(side.frames):
+        lines += _frame_lines(frame, index == 0)
+    lines.append(f"    locks held: {', '.join(side.held) if side.held else 'none'}")
+    started = lines_of(side.origin)
+    if started:
+        filename, line, function = started[0]
+        lines.append(f"    thread started by {side.parent!r} at {filename}:{line} in {function}")
+    else:
+        lines.append("    thread not started by the program")
+    return lines
 
 
 def _frame_lines(frame: Frame, first: bool) -> list[str]:

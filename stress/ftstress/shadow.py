@@ -27,12 +27,13 @@ class Variable:
     `updates` are the accesses that commute with each other (``setdefault``, ``set.add``).
     """
 
-    __slots__ = ("read", "updates", "write")
+    __slots__ = ("history", "read", "updates", "write")
 
     def __init__(self) -> None:
         self.write: Access | None = None
         self.read: Access | dict[int, Access] | None = None
         self.updates: dict[int, Access] | None = None
+        self.history: Any = None  # of `ftstress.atomicity`
 
 
 class Whole:
@@ -43,19 +44,20 @@ class Whole:
         carries: whether an item that is taken brings a message of who added it.
     """
 
-    __slots__ = ("carries", "conflicts", "kinds")
+    __slots__ = ("carries", "conflicts", "history", "kinds")
 
     def __init__(self, conflicts: dict[int, tuple[int, ...]], carries: bool) -> None:
         self.conflicts = conflicts
         self.carries = carries
         self.kinds: list[dict[int, Access] | None] = [None] * (RESHAPE + 1)
+        self.history: Any = None  # of `ftstress.atomicity`
 
 
 class Shadow:
     """Everything remembered of one object."""
 
-    __slots__ = ("__weakref__", "clock", "ended", "holder", "items", "kept", "names", "readers",
-                 "reference", "sender", "whole")  # fmt: skip
+    __slots__ = ("__weakref__", "clock", "ended", "hard", "holder", "items", "kept", "names",
+                 "readers", "reference", "sender", "whole")  # fmt: skip
 
     def __init__(self) -> None:
         self.names: dict[str, Variable] = {}
@@ -63,6 +65,7 @@ class Shadow:
         self.whole: Whole | None = None
         # As a channel: what has been sent; for a thread, also its end; for a lock, its readers.
         self.clock: Clock | None = None
+        self.hard: Clock | None = None  # of that, what did not come by the program's own locks
         self.ended: Clock | None = None
         self.readers: Clock | None = None
         self.sender: tuple[int, str, Stack] | None = None

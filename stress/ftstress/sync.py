@@ -26,10 +26,12 @@ from ftstress.frames import is_machinery, line_of
 class _Made:
     """The place where a primitive was made, worked out when somebody asks."""
 
-    __slots__ = ("_code", "_instruction")
+    __slots__ = ("_code", "_instruction", "inside")
 
     def __init__(self) -> None:
         frame = sys._getframe(2)
+        # Made by another primitive for itself: what it orders is that one's message.
+        self.inside = is_machinery(frame.f_code.co_filename)
         while frame.f_back is not None and is_machinery(frame.f_code.co_filename):
             frame = frame.f_back
         self._code: CodeType = frame.f_code

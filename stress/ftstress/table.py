@@ -34,6 +34,11 @@ def steps_of(run: Run) -> ScheduleTable:
     between, ``waits for`` why it could not go on. Long stretches of one thread are shortened.
     """
     rows = _rows(run.steps)
+    for task, site, what in run.stuck:
+        last = next((row for row in reversed(rows) if row.task == task), None)
+        if last is None or not any(note.startswith("waits for") for note in last.notes):
+            where = Location(site.filename, site.line) if site.line else None
+            rows.append(_Row(task, where, site.text, [f"waits for {what}"]))
     tasks = sorted({row.task for row in rows})
     return ScheduleTable(
         tuple(f"{task_name(task)} {run.titles[task]}" for task in tasks),

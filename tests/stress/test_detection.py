@@ -78,7 +78,7 @@ def test_a_race_is_reported_with_everything_that_is_known(program):
     assert "Last order between the two threads" in report
     assert "Why it is a race" in report
     assert "AtomicInt" in report
-    assert report.split()[-3:] == ["not", "all", "together."]
+    assert report.split()[-3:] == ["function", "makes", "both."]
 
 
 def test_a_clean_program_passes_and_says_what_that_does_not_mean(program):
