@@ -4,10 +4,13 @@ Must never decide anything a detector has not decided; `findings` must not know 
 nor they of the formats.
 """
 
+from ftlocks._sites import frames
+from ftlocks.order import OrderReport
 from ftstress.detection import Outcome
 from ftstress.exploration import NOT_PROVED, Exploration, ScheduleFailure
 from ftstress.findings import Explored, Finding, Kind, Location, Report, Side
 from ftstress.frames import lines_of
+from ftstress.lock_order import Deadlock
 from ftstress.races import Race, Violation
 from ftstress.races import Side as Access
 
@@ -58,11 +61,61 @@ def _side(race: Race, access: Access) -> Side:
     )
 
 
+def finding_of_order(report: OrderReport) -> Finding:
+    """Locks in contradictory orders."""
+    return Finding(
+        kind="lock-order",
+        subject=", ".join(report.locks),
+        message=report.summary,
+        sides=tuple(
+            Side(
+                step.thread,
+                f"wants {step.wanted} while it has {step.held}",
+                tuple(
+                    Location.at(frame.file, frame.line, frame.function)
+                    for frame in frames(step.wanted_stack)
+                ),
+                (step.held,),
+            )
+            for step in report.steps
+        ),
+        explanation="Nothing is blocked yet, but threads that do these at the same time wait for "
+        "each other for ever.",
+        mend="Take the locks in one order everywhere, or hold one lock around both.",
+        text=str(report),
+    )
+
+
+def finding_of_deadlock(deadlock: Deadlock) -> Finding:
+    """Threads that waited for each other."""
+    return Finding(
+        kind="deadlock",
+        subject=", ".join(dict.fromkeys(waiting.lock for waiting in deadlock.ring)),
+        message="Each thread waits for a lock that the next one has.",
+        sides=tuple(
+            Side(
+                waiting.thread,
+                f"waits for the {waiting.lock}, which {waiting.holder!r} has",
+                tuple(Location.at(*frame) for frame in lines_of(waiting.stack)),
+            )
+            for waiting in deadlock.ring
+        ),
+        explanation="None of them can go on; the last one was given a DeadlockError, so that the "
+        "run came to its end.",
+        mend="Take the locks in one order everywhere, or hold one lock around both.",
+        text=deadlock.text,
+    )
+
+
 def report_of_outcome(title: str, outcome: Outcome, seconds: float, not_proved: str) -> Report:
     """A run with the race detector on."""
     return Report(
         title,
-        tuple(finding_of_race(race) for race in outcome.races),
+        (
+            *map(finding_of_deadlock, outcome.deadlocks),
+            *map(finding_of_order, outcome.orders),
+            *(finding_of_race(race) for race in outcome.races),
+        ),
         (
             Explored(
                 title,

@@ -7,6 +7,7 @@ nothing was instrumented.
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import thread as pools
 from concurrent.futures.thread import _python_exit
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 from ftstress import cache, events, importing, sync
 from ftstress.fasttrack import RaceDetector
 from ftstress.findings import gil_enabled
+from ftstress.lock_order import LockOrder
 from ftstress.races import Race
 from ftstress.suppressions import Suppression, reason
 
@@ -38,6 +40,7 @@ class Outcome:
             reason for, with the reason.
         doubts: why the run would not be a pass even without races; empty when it may be one.
         instrumented: modules that were looked into.
+        locks: what was found about them: `orders` and `deadlocks` are taken from it.
     """
 
     def __init__(
@@ -48,7 +51,10 @@ class Outcome:
         instrumented: list[str],
         accesses: int,
         threads: int,
+        locks: LockOrder | None = None,
     ) -> None:
+        self.orders = [] if locks is None else locks.orders()
+        self.deadlocks = [] if locks is None else locks.deadlocks()
         self.races = races
         self.benign = benign
         self.doubts = doubts
@@ -59,19 +65,24 @@ class Outcome:
 
 @contextmanager
 def detecting() -> Iterator[RaceDetector]:
-    """A race detector that listens for the length of the block.
+    """A race detector that listens for the length of the block, with its `locks`: `LockOrder`.
 
     Threads, locks and queues made before the block, and modules imported before they were
     instrumented, are not seen.
     """
     detector = RaceDetector()
+    detector.locks = LockOrder()
     sync.install()
     try:
+        detector.locks.start()
         events.subscribe(detector)
+        events.subscribe(detector.locks)
         try:
             yield detector
         finally:
+            events.unsubscribe(detector.locks)
             events.unsubscribe(detector)
+            detector.locks.stop()
     finally:
         sync.uninstall()
 
@@ -136,7 +147,13 @@ def observe(
         else:
             benign.append((race, why))
     return Outcome(
-        told, benign, doubts, ["__main__", *modules.names], detector.accesses, detector.threads()
+        told,
+        benign,
+        doubts,
+        ["__main__", *modules.names],
+        detector.accesses,
+        detector.threads(),
+        detector.locks,
     )
 
 
@@ -156,6 +173,8 @@ def _call(program: Callable[[], object]) -> str:
 def wait_for_threads() -> None:
     """As the interpreter does at its exit: executors' threads, then all that are no daemons."""
     _python_exit()
+    # This process goes on: other programs, and tests of its own, still have pools.
+    pools._shutdown = False
     for thread in enumerate():
         if thread is not current_thread() and not thread.daemon:
             thread.join()

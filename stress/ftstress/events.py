@@ -125,7 +125,7 @@ class Sink:
         """An access is about to happen."""
 
     def wants(self, lock: Any) -> None:
-        """The thread is about to take a lock and may block."""
+        """The thread is about to take a lock, and will wait for it without a limit."""
 
     def holds(self, lock: Any, shared: bool) -> None:
         """It has taken it (outermost, where it is reentrant); `shared` with other readers."""

@@ -78,6 +78,7 @@ class RaceDetector(Sink):
         self._rechecked: set[Place] = set()
         self._stale: dict[Any, Violation] = {}
         self._atomicity = Atomicity(self._violation)
+        self.locks: Any = None  # what listens to locks at the same time, of `ftstress.lock_order`
 
     def races(self) -> list[Race]:
         """What has been found, in the order in which it was, double-checked reads left out."""

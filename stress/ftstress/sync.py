@@ -26,7 +26,7 @@ from ftstress.frames import is_machinery, line_of
 class _Made:
     """The place where a primitive was made, worked out when somebody asks."""
 
-    __slots__ = ("_code", "_instruction", "inside")
+    __slots__ = ("code", "inside", "instruction")
 
     def __init__(self) -> None:
         frame = sys._getframe(2)
@@ -34,25 +34,26 @@ class _Made:
         self.inside = is_machinery(frame.f_code.co_filename)
         while frame.f_back is not None and is_machinery(frame.f_code.co_filename):
             frame = frame.f_back
-        self._code: CodeType = frame.f_code
-        self._instruction = frame.f_lasti
+        self.code: CodeType = frame.f_code
+        self.instruction = frame.f_lasti
 
     @property
     def where(self) -> tuple[str, int]:
-        return (self._code.co_filename, line_of(self._code, self._instruction))
+        return (self.code.co_filename, line_of(self.code, self.instruction))
 
 
 class TracedLock:
     """`threading.Lock` that tells."""
 
-    __slots__ = ("__weakref__", "_made", "_raw")
+    __slots__ = ("__weakref__", "_made", "_raw", "order")
 
     def __init__(self) -> None:
         self._raw = _thread.allocate_lock()
+        self.order: Any = None  # what `ftstress.lock_order` knows it by
         self._made = _Made()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if blocking and tell.wants is not None:
+        if blocking and timeout < 0 and tell.wants is not None:
             tell.wants(self)
         got = self._raw.acquire(blocking, timeout)
         if got and tell.holds is not None:
@@ -87,15 +88,16 @@ class TracedLock:
 class TracedRLock:
     """`threading.RLock` that tells of its outermost holds."""
 
-    __slots__ = ("__weakref__", "_count", "_made", "_raw")
+    __slots__ = ("__weakref__", "_count", "_made", "_raw", "order")
 
     def __init__(self) -> None:
+        self.order: Any = None  # what `ftstress.lock_order` knows it by
         self._raw: Any = _thread.RLock()
         self._count = 0  # touched by the holder only
         self._made = _Made()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if blocking and tell.wants is not None and not self._raw._is_owned():
+        if blocking and timeout < 0 and tell.wants is not None and not self._raw._is_owned():
             tell.wants(self)
         got: bool = self._raw.acquire(blocking, timeout)
         if got:

@@ -77,7 +77,8 @@ def test_a_lock_tells_of_its_holds(told):
     with pytest.raises(RuntimeError):
         lock.release()
 
-    assert told == ["wants", "holds", "wants", "lets go"]
+    # What waits with a limit cannot be for ever.
+    assert told == ["wants", "holds", "lets go"]
 
 
 def test_a_reentrant_lock_tells_of_the_outermost_hold(told):
