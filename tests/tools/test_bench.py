@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from tests.tools.fake_machine import REPOSITORY
 from tools.bench_lib import h2load, machine, request, work, workloads
 from tools.bench_lib.control import LEAST_SCALING, Control
 from tools.bench_lib.errors import BenchError
-from tools.bench_lib.processes import running
+from tools.bench_lib.processes import environment, running
 from tools.bench_lib.spread import Spread, ratios
 
 REPORT = """\
@@ -195,14 +196,14 @@ def test_two_processes_that_take_as_long_as_one_scale() -> None:
     control = Control.of([(1.0, 1.0), (1.0, 1.25), (1.0, 2.0)])
     assert control.scalings == (2.0, 1.6, 1.0)
     assert control.scales  # the median, on the limit: one disturbed repeat decides nothing
-    assert "no parallel figure" not in control.describe()
+    assert "is judged" not in control.describe()
 
 
 def test_two_processes_that_take_twice_as_long_do_not_scale() -> None:
     control = Control.of([(1.0, 2.0), (1.0, 1.9), (1.0, 1.0)])
     assert control.scaling < LEAST_SCALING
     assert not control.scales
-    assert "no parallel figure" in control.describe()
+    assert "nothing that needs one is judged" in control.describe()
 
 
 # --- machine and work -----------------------------------------------------------------------------
@@ -269,6 +270,17 @@ def test_a_server_is_ended_with_the_block(tmp_path: Path) -> None:
         assert server.cpu_seconds() >= 0
         assert Path(f"/proc/{pid}").exists()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_servers_keep_bytecode_even_where_this_process_may_not_write_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    variables = environment()
+    assert "PYTHONDONTWRITEBYTECODE" not in variables
+    assert Path(variables["PYTHONPYCACHEPREFIX"]).is_dir()
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+    assert environment() == dict(os.environ)
 
 
 def test_a_server_that_fails_to_start_says_why(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ class Control:
         if self.scales:
             return text
         return (
-            f"{text}: less than {LEAST_SCALING:g}, so this machine has no second core to give now;"
-            " no parallel figure. Run again when it is quiet"
+            f"{text}: less than {LEAST_SCALING:g}, so this machine has no second core to give now,"
+            " and nothing that needs one is judged. Run again when it is quiet"
         )
 
 

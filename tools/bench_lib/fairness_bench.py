@@ -28,16 +28,18 @@ from .fairness_result import (
     Sample,
 )
 from .names import BASE
+from .processes import lifetime
 from .spread import rotated
 from .workloads import BURN, SMALL, Workload
+
+_MEASUREMENTS: Final = 8
+"""Of each contender in a round, warm-ups included."""
 
 GREEDY: Final = {"small": SMALL, "burn": BURN}
 """What the greedy one calls."""
 
 _TIME_BYTES: Final = 2
 """Of the answer's time in milliseconds, which `least_bytes` leaves out."""
-
-_LIFE_SECONDS: Final = 600.0
 
 
 def run(
@@ -60,10 +62,11 @@ def run(
     result = FairnessResult(names=names, parallel=parallel)
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
         bodies = Bodies(Path(folder))
+        life = lifetime(_MEASUREMENTS * len(contenders), seconds)
         for turn in range(rounds):
             with ExitStack() as stack:
                 servers = [
-                    stack.enter_context(served(contender, root=root, life_seconds=_LIFE_SECONDS))
+                    stack.enter_context(served(contender, root=root, life_seconds=life))
                     for contender in contenders
                 ]
                 base = next(server for server in servers if server.name == BASE)

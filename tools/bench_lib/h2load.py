@@ -61,7 +61,7 @@ class Load:
         arguments = ["h2load", "-D", f"{self.seconds * 1000:.0f}ms", "-c", str(self.connections)]
         arguments += ["-m", str(self.streams), "-d", str(self.body), f"--log-file={log}"]
         if self.rate is not None:
-            arguments.append(f"--rps={self.rate / self.connections:.0f}")
+            arguments.append(f"--rps={max(self.rate / self.connections, 1):.0f}")
         arguments += ["-H", "te: trailers", "-H", "content-type: application/grpc"]
         if self.timeout is not None:
             arguments += ["-H", f"grpc-timeout: {self.timeout}"]

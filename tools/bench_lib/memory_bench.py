@@ -10,7 +10,6 @@ Snakepit host starts: launches that share a server, and launches that do not.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
@@ -25,7 +24,7 @@ from .errors import BenchError
 from .memory_result import ARMS, ONE, PROCESSES, SHARED, Memory, MemoryResult
 from .model_adapter import MODEL_VARIABLE
 from .names import OURS
-from .processes import START_SECONDS, STOP_SECONDS, running
+from .processes import START_SECONDS, STOP_SECONDS, environment, running
 from .request import execute_request
 from .spread import rotated
 
@@ -150,7 +149,7 @@ def _launch(
         command,
         cwd=root,
         env={
-            **os.environ,
+            **environment(),
             "PYTHONPATH": str(root),
             "SNAKEPIT_READY_FILE": str(ready),
             "SNAKEPIT_PROCESS_GROUP": "1",

@@ -21,7 +21,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--line);
   padding-top: 1rem; }
-pre, code { font: 13px/1.45 ui-monospace, monospace; } pre { overflow-x: auto; }
+pre, code { font: 13px/1.45 ui-monospace, monospace; } pre { white-space: pre-wrap; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 13px; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -24,6 +25,12 @@ _POLL_SECONDS = 0.002
 _TAIL_CHARACTERS = 2000
 _TICKS = os.sysconf("SC_CLK_TCK")
 _KIB_IN_MIB = 1024
+
+
+def lifetime(measurements: int, seconds: float) -> float:
+    """Bound of the life of a server that sees so many measurements of this length: twice what they
+    take, and the start. It only matters where nobody is left to end the server."""
+    return 120.0 + 2 * measurements * (seconds + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,23 @@ class Server:
         return sum(_resident_kib(pid) for pid in self.pids()) / _KIB_IN_MIB
 
 
+@functools.cache
+def _bytecode() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="ftbridge-bench-bytecode-")
+
+
+def environment() -> dict[str, str]:
+    """This process's, for servers: with compiled bytecode kept, as where they are installed.
+
+    Where the environment forbids to write it, a start would compile every module anew, which takes
+    as long as all the rest and leaves the heap larger. A folder for this run then has it.
+    """
+    variables = dict(os.environ)
+    if variables.pop("PYTHONDONTWRITEBYTECODE", ""):
+        variables["PYTHONPYCACHEPREFIX"] = _bytecode().name
+    return variables
+
+
 @contextmanager
 def running(
     command: Sequence[str], *, name: str, root: Path, life_seconds: float
@@ -76,6 +100,7 @@ def running(
             process = subprocess.Popen(
                 (*bounded, *command, "--port-file", str(port_file)),
                 cwd=root,
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

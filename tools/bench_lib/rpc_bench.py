@@ -20,12 +20,10 @@ from .client import Answer
 from .contenders import Contender, Served, served
 from .errors import BenchError
 from .matrix import MIX
+from .processes import lifetime
 from .rpc_result import MIXED, Point, RpcResult, Sample
 from .spread import rotated
 from .workloads import SMALL, WORKLOADS, Workload
-
-_LIFE_SECONDS: Final = 600.0
-"""Of a server: longer than any round."""
 
 _BY_NAME: Final = {workload.name: workload for workload in WORKLOADS}
 
@@ -53,10 +51,11 @@ def run(
     result = RpcResult(names=names, points=tuple(points), parallel=parallel)
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
         bodies = Bodies(Path(folder))
+        life = lifetime(len(points) * len(contenders), seconds)
         for turn in range(rounds):
             with ExitStack() as stack:
                 servers = [
-                    stack.enter_context(served(contender, root=root, life_seconds=_LIFE_SECONDS))
+                    stack.enter_context(served(contender, root=root, life_seconds=life))
                     for contender in contenders
                 ]
                 for number, point in enumerate(points):

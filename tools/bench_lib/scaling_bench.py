@@ -26,6 +26,7 @@ from .bodies import Bodies
 from .contenders import HEAVY_ADAPTER, Contender, Served, ftbridge, served
 from .errors import BenchError
 from .names import OURS, TWIN
+from .processes import lifetime
 from .profiles import lock_lines, perf_lines
 from .scaling_result import Limits, Sample, ScalingResult
 from .spread import rotated
@@ -38,8 +39,6 @@ SCALED: Final = (
 STREAMS: Final = 16
 TOP: Final = 8
 """Of the places that perf and the lock profile name."""
-
-_LIFE_SECONDS: Final = 600.0
 
 
 def run(
@@ -75,10 +74,11 @@ def run(
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as name:
         folder = Path(name)
         bodies = Bodies(folder)
+        life = lifetime(len(tools) * len(arms), max(seconds, 2.0))
         for turn in range(rounds):
             with ExitStack() as stack:
                 servers = [
-                    (name, count, stack.enter_context(_served(arm, root)))
+                    (name, count, stack.enter_context(served(arm, root=root, life_seconds=life)))
                     for name, count, arm in arms
                 ]
                 for number, tool in enumerate(tools):
@@ -102,10 +102,6 @@ def _arm(name: str, python: Path, cores: Sequence[int], *more: str) -> Contender
     plain = ftbridge(name, python, threads=len(cores), gil=name == TWIN, adapter=HEAVY_ADAPTER)
     pinned = ("taskset", "-c", ",".join(map(str, cores)))
     return replace(plain, command=(*pinned, *plain.command, *more))
-
-
-def _served(arm: Contender, root: Path) -> Any:
-    return served(arm, root=root, life_seconds=_LIFE_SECONDS)
 
 
 def _load(server: Served, tool: Workload, bodies: Bodies, seconds: float) -> h2load.Load:
@@ -149,7 +145,7 @@ def _limits(
     """Once more on all cores, with the lock profile, and with perf beside it."""
     report = folder / f"locks-{tool.name}.json"
     arm = _arm(OURS, python, cores, f"--profile-locks={report}")
-    with _served(arm, root) as server:
+    with served(arm, root=root, life_seconds=lifetime(3, seconds)) as server:
         least = [server.client.answer(tool).least_bytes]
         h2load.run(_load(server, tool, bodies, h2load.WARM_UP_SECONDS), least_bytes=[None])
         recorded = _record(server, seconds, folder)

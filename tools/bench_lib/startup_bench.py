@@ -16,7 +16,7 @@ from .client import Client
 from .contenders import Contender
 from .errors import BenchError
 from .names import OURS, TWIN
-from .processes import running
+from .processes import environment, running
 from .request import echo_request
 from .spread import rotated
 from .startup_result import TOP_IMPORTS, StartupResult, import_times
@@ -82,7 +82,7 @@ def _start(contender: Contender, root: Path) -> tuple[float, float]:
 
 def _timed(command: Sequence[str], root: Path) -> float:
     began = time.perf_counter()
-    subprocess.run(command, cwd=root, check=True, timeout=_TIMEOUT_SECONDS)
+    subprocess.run(command, cwd=root, env=environment(), check=True, timeout=_TIMEOUT_SECONDS)
     return time.perf_counter() - began
 
 
@@ -93,7 +93,13 @@ def _importtime(contender: Contender, root: Path) -> str:
     listen = command.index("--listen")
     command[listen + 1] = "256.0.0.1:1"
     done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+        command,
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
     )
     if "ftbridge" not in done.stderr:
         raise BenchError(f"{contender.name} told no import times: {done.stderr[-500:]}")

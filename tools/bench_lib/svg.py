@@ -14,7 +14,7 @@ _LEFT = 240
 _RIGHT = 80
 _BAR = 15
 _GAP = 16
-_TOP = 34
+_TOP = 40
 _LINES_HEIGHT = 300
 
 COLOURS = (

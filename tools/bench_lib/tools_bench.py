@@ -12,18 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from . import h2load
 from .bodies import Bodies
 from .contenders import Contender, Served, served
 from .errors import BenchError
 from .names import PROCESSES
+from .processes import lifetime
 from .spread import rotated
 from .tools_result import Sample, ToolsResult
 from .workloads import TOOLS, Workload
-
-_LIFE_SECONDS: Final = 900.0
 
 
 def run(
@@ -52,11 +50,13 @@ def run(
     result = ToolsResult(names=names, tools=tuple(tools), callers=callers, parallel=parallel)
     with tempfile.TemporaryDirectory(prefix="ftbridge-bench-") as folder:
         bodies = Bodies(Path(folder))
+        longest = max(seconds, *(tool.least_seconds for tool in tools))
+        life = lifetime(len(tools) * len(names), longest)
         for turn in range(rounds):
             with ExitStack() as stack:
 
                 def start(contender: Contender, stack: ExitStack = stack) -> Served:
-                    arm = served(contender, root=root, life_seconds=_LIFE_SECONDS)
+                    arm = served(contender, root=root, life_seconds=life)
                     return stack.enter_context(arm)
 
                 arms = [(contender.name, [start(contender)]) for contender in contenders]
