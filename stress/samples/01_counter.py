@@ -7,6 +7,10 @@ rare. Mended: one lock over the read and the write.
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
+
 
 class Hits:
     def __init__(self):
@@ -21,21 +25,13 @@ class Hits:
             self.count += 1
 
 
-def both(function):
-    threads = [threading.Thread(target=function) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
     hits = Hits()
-    both(hits.add)
-    return hits.count
+    together(hits.add, hits.add)
+    assert hits.count == 2
 
 
 def mended():
     hits = Hits()
-    both(hits.add_locked)
-    return hits.count
+    together(hits.add_locked, hits.add_locked)
+    assert hits.count == 2

@@ -7,6 +7,10 @@ operation is atomic, the pair is not. Mended: the check and the assignment under
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
+
 
 class Store:
     def __init__(self):
@@ -25,17 +29,13 @@ class Store:
             return self.sessions[key]
 
 
-def both(function):
-    threads = [threading.Thread(target=function, args=("s1",)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    both(Store().get)
+    store = Store()
+    first, second = together(lambda: store.get("s1"), lambda: store.get("s1"))
+    assert first is second
 
 
 def mended():
-    both(Store().get_locked)
+    store = Store()
+    first, second = together(lambda: store.get_locked("s1"), lambda: store.get_locked("s1"))
+    assert first is second

@@ -7,6 +7,10 @@ correct in CPython, because a reference that is seen leads to an object that is 
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
+
 
 class Model:
     def __init__(self):
@@ -21,27 +25,23 @@ class Adapter:
     def predict(self):
         if self.model is None:
             self.model = Model()
-        return sum(self.model.weights)
+        return self.model
 
     def predict_once(self):
         if self.model is None:
             with self.lock:
                 if self.model is None:
                     self.model = Model()
-        return sum(self.model.weights)
-
-
-def both(function):
-    threads = [threading.Thread(target=function) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        return self.model
 
 
 def racy():
-    both(Adapter().predict)
+    adapter = Adapter()
+    first, second = together(adapter.predict, adapter.predict)
+    assert first is second
 
 
 def mended():
-    both(Adapter().predict_once)
+    adapter = Adapter()
+    first, second = together(adapter.predict_once, adapter.predict_once)
+    assert first is second

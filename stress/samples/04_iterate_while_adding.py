@@ -7,6 +7,10 @@ the writers hold.
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races",)
+
 
 class Latencies:
     def __init__(self):
@@ -27,14 +31,6 @@ class Latencies:
         with self.lock:
             copy = dict(self.by_tool)
         return sum(copy.values())
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def racy():

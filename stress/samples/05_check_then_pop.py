@@ -4,15 +4,9 @@ Between the check and `pop()` another worker may take the last job: IndexError. 
 atomic. Mended: only `pop()`, and the exception says that there are none.
 """
 
-import threading
+from ftstress import together
 
-
-def together(function, *arguments):
-    threads = [threading.Thread(target=function, args=arguments) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+FOUND_BY = ("races", "schedules")
 
 
 def work_checked(jobs):
@@ -29,8 +23,10 @@ def work(jobs):
 
 
 def racy():
-    together(work_checked, [1])  # a single job, so that the sample itself cannot fail on its own
+    jobs = [1]
+    together(lambda: work_checked(jobs), lambda: work_checked(jobs))
 
 
 def mended():
-    together(work, [1, 2, 3])
+    jobs = [1, 2, 3]
+    together(lambda: work(jobs), lambda: work(jobs))

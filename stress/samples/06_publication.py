@@ -8,6 +8,10 @@ which orders what was done before `set()` before what comes after `wait()`.
 import threading
 import time
 
+from ftstress import together
+
+FOUND_BY = ("races",)
+
 
 class Box:
     def __init__(self):
@@ -31,14 +35,6 @@ class Box:
     def wait_and_read(self):
         self.event.wait()
         return self.value
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def racy():

@@ -7,10 +7,16 @@ Mended: the lock lives where the data lives.
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
+
+
+calls_lock = threading.Lock()
+
 
 class Adapter:
     calls = 0
-    class_lock = threading.Lock()
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -20,21 +26,17 @@ class Adapter:
             Adapter.calls += 1
 
     def call_locked(self):
-        with Adapter.class_lock:
+        with calls_lock:
             Adapter.calls += 1
 
 
-def requests(name):
-    threads = [threading.Thread(target=getattr(Adapter(), name)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    requests("call")
+    Adapter.calls = 0
+    together(Adapter().call, Adapter().call)
+    assert Adapter.calls == 2
 
 
 def mended():
-    requests("call_locked")
+    Adapter.calls = 0
+    together(Adapter().call_locked, Adapter().call_locked)
+    assert Adapter.calls == 2

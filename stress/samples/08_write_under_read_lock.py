@@ -7,6 +7,9 @@ each other. Mended: whoever changes something takes the write side.
 import threading
 
 import ftlocks
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
 
 
 class Cache:
@@ -27,17 +30,13 @@ class Cache:
             self.misses += 1
 
 
-def both(function):
-    threads = [threading.Thread(target=function) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    both(Cache().miss)
+    cache = Cache()
+    together(cache.miss, cache.miss)
+    assert cache.misses == 2
 
 
 def mended():
-    both(Cache().miss_written)
+    cache = Cache()
+    together(cache.miss_written, cache.miss_written)
+    assert cache.misses == 2

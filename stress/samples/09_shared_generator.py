@@ -6,6 +6,10 @@ executing` at best, and on free-threaded 3.13 worse. Mended: a lock around each 
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races",)
+
 
 def numbers():
     number = 0
@@ -30,17 +34,11 @@ class Ids:
             return next(self.source)
 
 
-def both(function):
-    threads = [threading.Thread(target=function) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    both(Ids().take)
+    ids = Ids()
+    together(ids.take, ids.take)
 
 
 def mended():
-    both(Ids().take_locked)
+    ids = Ids()
+    together(ids.take_locked, ids.take_locked)

@@ -5,7 +5,9 @@ answers with another's data. Mended: what belongs to a request stays in local va
 `threading.local`).
 """
 
-import threading
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
 
 
 class Adapter:
@@ -20,17 +22,13 @@ class Adapter:
         return f"hello {user}"
 
 
-def requests(function):
-    threads = [threading.Thread(target=function, args=(user,)) for user in ("ann", "bob")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    requests(Adapter().greet)
+    adapter = Adapter()
+    texts = together(lambda: adapter.greet("ann"), lambda: adapter.greet("bob"))
+    assert texts == ["hello ann", "hello bob"]
 
 
 def mended():
-    requests(Adapter().greet_local)
+    adapter = Adapter()
+    texts = together(lambda: adapter.greet_local("ann"), lambda: adapter.greet_local("bob"))
+    assert texts == ["hello ann", "hello bob"]

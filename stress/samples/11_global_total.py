@@ -6,6 +6,11 @@ like any attribute. Mended: a lock; or a sum of what each thread returns, made b
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
+
+
 total = 0
 lock = threading.Lock()
 
@@ -21,17 +26,13 @@ def add_locked():
         total += 1
 
 
-def both(function):
-    threads = [threading.Thread(target=function) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    both(add)
+    before = total
+    together(add, add)
+    assert total == before + 2
 
 
 def mended():
-    both(add_locked)
+    before = total
+    together(add_locked, add_locked)
+    assert total == before + 2

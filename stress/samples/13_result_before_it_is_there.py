@@ -6,6 +6,8 @@ comes after `submit()`, until somebody asks the future. Mended: `result()` first
 
 from concurrent.futures import ThreadPoolExecutor
 
+FOUND_BY = ("races", "schedules")
+
 
 class Index:
     def __init__(self):
@@ -19,11 +21,11 @@ def racy():
     index = Index()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(index.build)
-        return index.words
+        assert index.words == 3
 
 
 def mended():
     index = Index()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(index.build).result()
-        return index.words
+        assert index.words == 3

@@ -6,6 +6,10 @@ take that lock. Mended: one lock for one piece of data.
 
 import threading
 
+from ftstress import together
+
+FOUND_BY = ("races",)
+
 
 class Balance:
     def __init__(self):
@@ -24,14 +28,6 @@ class Balance:
     def show_right(self):
         with self.write_lock:
             return self.amount
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def racy():

@@ -4,7 +4,9 @@ The list is made once, with the function, and every call that does not bring its
 the same one. Mended: a new list for each call.
 """
 
-import threading
+from ftstress import together
+
+FOUND_BY = ("races", "schedules")
 
 
 def collect(item, found=[]):  # noqa: B006  # that is the mistake
@@ -18,17 +20,9 @@ def collect_own(item, found=None):
     return len(own)
 
 
-def both(function):
-    threads = [threading.Thread(target=function, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def racy():
-    both(collect)
+    assert together(lambda: collect(1), lambda: collect(2)) == [1, 1]
 
 
 def mended():
-    both(collect_own)
+    assert together(lambda: collect_own(1), lambda: collect_own(2)) == [1, 1]
