@@ -10,11 +10,18 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ftstress import litmus, targets, twins
+from ftstress.control import UncontrolledError
 from ftstress.exploration import Exploration, explore
 from ftstress.litmus_report import data, from_data, text
+from ftstress.strategies import NondeterminismError
+
+_ERRORS: Final = (
+    *(OSError, ImportError, SyntaxError, ValueError, twins.TwinError),
+    *(UncontrolledError, NondeterminismError),
+)
 
 
 def add_litmus(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +86,7 @@ def _litmus(options: argparse.Namespace) -> int:
         if options.explore is not None:
             return _explored(tests, options)
         results = [_beside_twin(target, test, options) for target, test in tests]
-    except (OSError, ImportError, SyntaxError, ValueError, twins.TwinError) as error:
+    except _ERRORS as error:
         print(f"ftstress: {error}", file=sys.stderr)
         return 2
     if options.json:

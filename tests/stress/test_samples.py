@@ -85,8 +85,10 @@ def test_the_race_is_found_whatever_happened_and_the_mended_form_is_silent(path)
 @which("schedules")
 def test_a_schedule_fails_the_racy_form_and_none_the_mended_one(path, sample):
     module = sample(path)
-    found = explore(module.racy, iterations=SCHEDULES, raises=False, minimise=False)
-    assert found.failure is not None
+    assert any(
+        explore(module.racy, iterations=SCHEDULES, seed=seed, raises=False, minimise=False).failure
+        for seed in range(2)
+    )
     mended = explore(module.mended, iterations=MENDED_SCHEDULES, raises=False)
     assert mended.failure is None, mended.failure
 
