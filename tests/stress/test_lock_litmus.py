@@ -167,14 +167,14 @@ WEAKENED = {
 
 @pytest.mark.parametrize("test", SUITE, ids=lambda test: test.__name__)
 def test_the_primitive_keeps_its_promise_in_parallel(test):
-    result = run(test, seconds=None, count=150)
+    result = run(test, seconds=None, count=60)
     assert not result.is_forbidden, result.rows
-    assert result.trials == 150
+    assert result.trials == 60
 
 
 @pytest.mark.parametrize("test", SUITE, ids=lambda test: test.__name__)
 def test_and_under_schedules(test):
-    found = explore(test.under_schedule, iterations=40, modules=test.modules, raises=False)
+    found = explore(test.under_schedule, iterations=20, modules=test.modules, raises=False)
     assert found.failure is None, found.failure
 
 

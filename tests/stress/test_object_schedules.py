@@ -16,6 +16,9 @@ def test_a_lost_update_is_found_in_two_calls_and_fails_again_each_time():
     assert "NotLinearizableError" in str(found.failure)
     assert "nothing fits next" in str(found.failure)
     assert "objects.py" not in found.failure.table.replace("test_objects.py", "")
+    # The model, in the same module, takes no steps.
+    assert "self.number = 0" in found.failure.table
+    assert found.failure.table.count("return self.number") <= 2
     saved = load(found.saved)
     assert (saved.target, saved.script) == ("x.py:Racy", found.script)
     again = saved.replay(Racy, times=10)
@@ -44,10 +47,3 @@ def test_what_is_no_saved_history_is_refused(text, tmp_path):
     file.write_text(text)
     with pytest.raises(HistoryFormatError, match="no saved history"):
         load(file)
-
-
-def test_the_model_takes_no_steps():
-    found = explored(Racy, scripts=5, iterations=100)
-    assert "Number." not in found.failure.table
-    assert "self.number = 0" in found.failure.table  # the object's own, in the same module
-    assert found.failure.table.count("return self.number") <= 2
