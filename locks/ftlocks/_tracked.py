@@ -43,6 +43,9 @@ class OwnedLockWatch(LockWatch):
         self.owner = get_ident()
         return True
 
+    def release(self) -> None:
+        self.exit()
+
     def exit(self, kind: object = None, error: object = None, trace: object = None) -> None:
         if not self.since:
             # Before it is free: until the next one has said who it is, nobody is known.
@@ -104,6 +107,9 @@ class TrackedRLockWatch(OwnedRLockWatch):
         for taken in _hooks.on_taken:
             taken(self.info, EXCLUSIVE, None)
         return True
+
+    def release(self) -> None:
+        self.exit()
 
     def exit(self, kind: object = None, error: object = None, trace: object = None) -> None:
         outermost = self._count() == 1

@@ -125,7 +125,7 @@ class _Mutex:
                 self.__exit__ = watch.exit  # type: ignore[assignment, method-assign]
                 self.release = watch.release  # type: ignore[method-assign]
                 self.__enter__ = watch.entry()  # type: ignore[method-assign]
-                self.acquire = watch.acquire  # type: ignore[method-assign]
+                self.acquire = watch.way_in()  # type: ignore[method-assign]
         elif watch is not None:
             self._go_bare()
             self._watch = None

@@ -8,6 +8,7 @@ from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter_ns as clock
 
 from ftlocks import _records
@@ -42,7 +43,7 @@ class Semaphore(Queued):
         name: shown in reprs, errors and profiles; without one, the place where it was made is.
     """
 
-    __slots__ = ("_holders", "_value")
+    __slots__ = ("_holders", "_most", "_value")
 
     _mode = "semaphore"
 
@@ -51,6 +52,7 @@ class Semaphore(Queued):
             raise ValueError(f"semaphore initial value must be >= 0, got {value!r}")
         super().__init__()
         self._value = value
+        self._most: float = inf  # permits that there may be
         # Permits by the thread that took them; None once one was given back by a thread that had
         # none: from then on it is a signal, which anybody may give.
         self._holders: dict[int, int] | None = {}
@@ -64,11 +66,14 @@ class Semaphore(Queued):
         """
         if timeout is not None and not blocking:
             raise ValueError("can't specify timeout for non-blocking acquire")
+        ident = get_ident()
         with self._mutex:
             if self._value:
                 self._value -= 1
                 self._tally.acquisitions += 1
-                self._took(get_ident())
+                holders = self._holders  # as in `_took`: this is the quick way
+                if holders is not None:
+                    holders[ident] = holders[ident] + 1 if ident in holders else 1
                 return True
             if not blocking or (timeout is not None and timeout <= 0):
                 return False
@@ -76,8 +81,7 @@ class Semaphore(Queued):
             self._queue.append(waiter)
         return self._park(waiter, timeout)
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    __enter__ = acquire
 
     def __exit__(self, *exception: object) -> None:
         self.release()
@@ -105,10 +109,20 @@ class Semaphore(Queued):
         """Give `n` permits back, or add them."""
         if n < 1:
             raise ValueError(f"n must be one or more, got {n!r}")
-        woken = []
+        ident = get_ident()
         with self._mutex:
-            self._check_release(n)
-            self._gave_back(get_ident(), n)
+            if self._value + n > self._most:
+                raise self._too_many(n)
+            holders = self._holders
+            if holders is not None:
+                if ident in holders and holders[ident] == n:
+                    del holders[ident]
+                else:
+                    self._gave_back(ident, n)
+            if not self._queue:
+                self._value += n
+                return
+            woken = []
             while n and self._queue:
                 waiter = self._queue.popleft()
                 self._admit(waiter)
@@ -118,8 +132,12 @@ class Semaphore(Queued):
         for waiter in woken:
             waiter.wake()
 
-    def _check_release(self, n: int) -> None:
-        """Any number goes."""
+    def _too_many(self, n: int) -> ValueError:
+        name = threading.current_thread().name
+        return ValueError(
+            f"Semaphore released too many times, by thread {name!r}: {self._described()} has "
+            f"{self._value} of {self._most} permits"
+        )
 
     def _undo(self, waiter: Waiter) -> None:
         self.release()
@@ -134,14 +152,12 @@ class Semaphore(Queued):
             holders[ident] = holders[ident] + 1 if ident in holders else 1
 
     def _gave_back(self, ident: int, n: int) -> None:
+        """Note it, where these are not just all that the thread has."""
         holders = self._holders
         if holders is None:
             return
-        left = (holders[ident] if ident in holders else 0) - n
-        if left > 0:
-            holders[ident] = left
-        elif left == 0:
-            del holders[ident]
+        if ident in holders and holders[ident] > n:
+            holders[ident] -= n
         else:
             self._holders = None
 
@@ -182,19 +198,11 @@ class BoundedSemaphore(Semaphore):
     Releasing more often than was acquired is a ValueError.
     """
 
-    __slots__ = ("_initial",)
+    __slots__ = ()
 
     def __init__(self, value: int = 1, name: str = "") -> None:
         super().__init__(value, name)
-        self._initial = value
-
-    def _check_release(self, n: int) -> None:
-        if self._value + n > self._initial:
-            name = threading.current_thread().name
-            raise ValueError(
-                f"Semaphore released too many times, by thread {name!r}: {self._described()} has "
-                f"{self._value} of {self._initial} permits"
-            )
+        self._most = value
 
     def _shown(self) -> str:
-        return f"{self._value}/{self._initial}"
+        return f"{self._value}/{self._most}"

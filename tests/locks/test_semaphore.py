@@ -26,6 +26,8 @@ class Generous(Semaphore):
         self._value = 2
         return super().acquire(blocking, timeout)
 
+    __enter__ = acquire
+
 
 class Barging(Semaphore):
     """Puts a permit back on the table even if somebody waits for it: whoever is quick has it."""

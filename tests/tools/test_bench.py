@@ -15,7 +15,7 @@ import pytest
 
 from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
 from tests.tools.fake_machine import REPOSITORY
-from tools.bench_lib import h2load, machine, request, work, workloads
+from tools.bench_lib import h2load, locks_bench, machine, request, work, workloads
 from tools.bench_lib.control import LEAST_SCALING, Control
 from tools.bench_lib.errors import BenchError
 from tools.bench_lib.processes import environment, running
@@ -327,8 +327,20 @@ def test_the_worker_measures_every_kind(python: str) -> None:
     )
 
     found = json.loads(done.stdout)
-    for kind in ("Lock", "RLock"):
-        for name in (f"threading.{kind}", f"ftlocks.{kind}", f"ftlocks.{kind}, profiled"):
-            assert found["uncontended"][name] > 0
+    for kind in ("Lock", "RLock", "Condition"):
+        for form in ("with", "acquire, release"):
+            use = f"{kind}, {form}"
+            for name in (f"threading.{use}", f"ftlocks.{use}", f"ftlocks.{use}, profiled"):
+                assert found["uncontended"][name] > 0
+    for use in ("Semaphore, with", "BoundedSemaphore, with", "Event, set, wait, clear"):
+        for module in ("threading", "ftlocks"):
+            assert found["uncontended"][f"{module}.{use}"] > 0
     assert set(found["scaling"]) == {"one lock", "16 stripes", "a shard each"}
     assert all(rates["1"] > 0 and rates["2"] > 0 for rates in found["scaling"].values())
+
+
+def test_two_processes_are_the_control_of_what_two_threads_gain() -> None:
+    rates = locks_bench._processes(Path(sys.executable), REPOSITORY, 2)
+    assert rates > 0
+    with pytest.raises(BenchError, match="said '', not 'ready'"):
+        locks_bench._processes(Path("/bin/false"), REPOSITORY, 1)

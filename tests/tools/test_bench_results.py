@@ -269,17 +269,39 @@ def test_a_start_is_judged_by_its_median() -> None:
 
 
 def _round(ours: float, profiled: float, two: float) -> dict[str, object]:
-    times = {"threading.Lock": 100.0, "ftlocks.Lock": ours, "ftlocks.Lock, profiled": profiled}
+    times = {
+        "threading.Lock, with": 100.0,
+        "ftlocks.Lock, with": ours,
+        "ftlocks.Lock, with, profiled": profiled,
+    }
     return {"uncontended": times, "scaling": {"one lock": {"1": 10.0, "2": two}}}
 
 
 def test_locks_are_compared_with_threadings_of_the_same_round() -> None:
     result = LocksResult(parallel=True, rounds={"GIL": [_round(90, 250, 8), _round(110, 290, 12)]})
 
-    off = result.against_threading("GIL", "Lock", profiled=False)
+    off = result.against_threading("GIL", "Lock, with")
     assert (off.low, off.median, off.high) == (0.9, 1.0, 1.1)
-    assert result.against_threading("GIL", "Lock", profiled=True).median == pytest.approx(2.7)
+    assert result.against_threading("GIL", "Lock, with", profiled=True).median == pytest.approx(2.7)
     assert result.gain("GIL", "one lock").median == pytest.approx(1.0)
+    section = result.section("x")
+    assert [(aim.measure, aim.verdict) for aim in section.aims] == [
+        ("GIL: ftlocks.Lock, with, times threading.Lock, with", "reached"),
+        ("GIL: ftlocks.Lock, with, profiled, times threading.Lock, with", "reached"),
+    ]
+    assert [row[0] for row in section.tables[0].rows] == [
+        "GIL: threading.Lock, with",
+        "GIL: ftlocks.Lock, with",
+        "GIL: ftlocks.Lock, with, profiled",
+    ]
+
+
+def test_what_threading_has_not_is_shown_beside_its_rlock() -> None:
+    times = {"threading.RLock, with": 100.0, "ftlocks.Odd, with": 250.0}
+    result = LocksResult(parallel=True, rounds={"GIL": [{"uncontended": times, "scaling": {}}]})
+
+    [row] = [row for row in result.section("x").tables[0].rows if "ftlocks.Odd" in row[0]]
+    assert row[2] == "2.50 (2.50..2.50) (its RLock)"
 
 
 def test_a_served_adapter_is_compared_with_the_profile_off() -> None:

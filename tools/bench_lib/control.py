@@ -85,12 +85,12 @@ def _burn(python: Path, root: Path, count: int) -> float:
     ]
     try:
         for process in processes:
-            _expect(process, "ready")
+            expect(process, "ready")
         started = time.perf_counter()
         for process in processes:
-            _go(process)
+            go(process)
         for process in processes:
-            _expect(process, "done")
+            expect(process, "done")
         return time.perf_counter() - started
     finally:
         for process in processes:
@@ -98,14 +98,21 @@ def _burn(python: Path, root: Path, count: int) -> float:
             process.communicate()
 
 
-def _go(process: subprocess.Popen[str]) -> None:
+def go(process: subprocess.Popen[str]) -> None:
+    """Have one that waits for a line begin."""
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
-def _expect(process: subprocess.Popen[str], word: str) -> None:
+def line_of(process: subprocess.Popen[str]) -> str:
+    """What it says next; "" at its end."""
     assert process.stdout is not None
-    line = process.stdout.readline().strip()  # ends at the latest when timeout(1) does
+    return process.stdout.readline().strip()  # ends at the latest when timeout(1) does
+
+
+def expect(process: subprocess.Popen[str], word: str) -> None:
+    """Wait for a word. `BenchError` when it says something else."""
+    line = line_of(process)
     if line != word:
         raise BenchError(f"a process of the control said {line!r}, not {word!r}")

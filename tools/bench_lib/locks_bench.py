@@ -1,8 +1,9 @@
 """`tools/bench locks`: what locks cost, with the contention profile off and on, on both builds.
 
-An uncontended `with lock:` of ftlocks against `threading`'s in the same round; how guarded
-additions scale from one thread to two, shared, striped and sharded; and the small calls a second of
-a served adapter that takes a lock in each, profiled against not profiled.
+Uncontended use of each primitive that `threading` has too, against that one in the same round, in
+CPU time; how guarded additions scale from one thread to two, shared, striped and sharded, beside
+two processes with a lock each; and the small calls a second of a served adapter that takes a lock
+in each, profiled against not profiled.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import rpc_bench
+from . import control, rpc_bench
 from .contenders import Contender, ftbridge
 from .errors import BenchError
-from .locks_result import PLAIN, PROFILED, LocksResult
+from .locks_result import CONTROL, PLAIN, PROFILED, LocksResult
 from .rpc_result import Point
 
 POINT = Point(workload="small", connections=2, streams=16)
@@ -89,4 +90,29 @@ def _round(python: Path, root: Path) -> dict[str, Any]:
     if done.returncode:
         raise BenchError(f"{python} failed: {done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)
+    found["scaling"][CONTROL] = {str(count): _processes(python, root, count) for count in (1, 2)}
     return found
+
+
+def _processes(python: Path, root: Path, count: int) -> float:
+    """Additions a second of so many processes at once: what no lock stands in the way of."""
+    command = ["timeout", "-k", "5", str(_TIMEOUT_SECONDS), str(python)]
+    command += ["-m", "tools.bench_lib.locks_worker", "--control"]
+    processes = [
+        subprocess.Popen(
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    try:
+        for process in processes:
+            control.expect(process, "ready")
+        for process in processes:
+            control.go(process)
+        return sum(float(control.line_of(process)) for process in processes)
+    except ValueError as error:
+        raise BenchError(f"{python} failed in the control: {error}") from None
+    finally:
+        for process in processes:
+            process.terminate()
+            process.communicate()

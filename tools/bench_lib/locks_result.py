@@ -14,6 +14,14 @@ the calls a second."""
 
 PLAIN, PROFILED = "not profiled", "profiled"
 
+CONTROL = "two processes, a lock each"
+"""Of the scaling table: what this machine had to give."""
+
+_BASE = "threading."
+_WHILE = ", profiled"
+_NEAREST = "threading.RLock, with"
+"""What stands for `threading` where it has no such primitive."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocksResult:
@@ -23,12 +31,14 @@ class LocksResult:
     rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
 
-    def against_threading(self, build: str, kind: str, *, profiled: bool) -> Spread:
-        """`ftlocks`' time over `threading`'s of the same round."""
+    def against_threading(self, build: str, use: str, *, profiled: bool = False) -> Spread:
+        """`ftlocks`' time over `threading`'s of the same round; `use` such as "Lock, with"."""
+        return self.against(build, f"ftlocks.{use}" + _WHILE * profiled, _BASE + use)
+
+    def against(self, build: str, name: str, base: str) -> Spread:
+        """One time over another one of the same round."""
         rounds = [each["uncontended"] for each in self.rounds[build]]
-        name = f"ftlocks.{kind}" + (", profiled" if profiled else "")
-        ours = [each[name] for each in rounds]
-        return Spread.of(ratios(ours, [each[f"threading.{kind}"] for each in rounds]))
+        return Spread.of(ratios([each[name] for each in rounds], [each[base] for each in rounds]))
 
     def nanoseconds(self, build: str, name: str) -> Spread:
         return Spread.of([each["uncontended"][name] for each in self.rounds[build]])
@@ -62,17 +72,31 @@ class LocksResult:
             data=self.as_json(),
         )
 
+    def uses(self, build: str) -> list[str]:
+        """What `threading` has too, and how it is used: "Lock, with"."""
+        times = self.rounds[build][0]["uncontended"]
+        return [name.removeprefix(_BASE) for name in times if name.startswith(_BASE)]
+
     def _uncontended(self) -> Table:
         rows = []
         for build in self.rounds:
-            for kind in ("Lock", "RLock"):
-                bare = self.nanoseconds(build, f"threading.{kind}").format()
-                rows.append((f"{build}: threading.{kind}", bare, "-"))
-                for profiled in (False, True):
-                    name = f"ftlocks.{kind}" + (", profiled" if profiled else "")
-                    ratio = self.against_threading(build, kind, profiled=profiled).format(".2f")
-                    rows.append((f"{build}: {name}", self.nanoseconds(build, name).format(), ratio))
-        columns = ("uncontended with lock:", "ns", "times threading's")
+            times = self.rounds[build][0]["uncontended"]
+            shown: set[str] = set()
+            for use in self.uses(build):
+                bare = self.nanoseconds(build, _BASE + use).format()
+                rows.append((f"{build}: {_BASE}{use}", bare, "-"))
+                for name in (f"ftlocks.{use}", f"ftlocks.{use}{_WHILE}"):
+                    if name in times:
+                        ratio = self.against(build, name, _BASE + use).format(".2f")
+                        ns = self.nanoseconds(build, name).format()
+                        rows.append((f"{build}: {name}", ns, ratio))
+                        shown.add(name)
+            for name in times:
+                if name.startswith("ftlocks.") and name not in shown:
+                    ratio = self.against(build, name, _NEAREST).format(".2f")
+                    ns = self.nanoseconds(build, name).format()
+                    rows.append((f"{build}: {name}", ns, f"{ratio} (its RLock)"))
+        columns = ("uncontended, CPU time", "ns", "times threading's")
         return Table(title="", columns=columns, rows=rows)
 
     def _additions(self) -> Table:
@@ -91,15 +115,15 @@ class LocksResult:
     def _aims(self) -> list[Aim]:
         aims = [
             Aim(
-                measure=f"{build}: ftlocks.{kind}{', profiled' if profiled else ''},"
-                f" times threading.{kind}",
-                value=self.against_threading(build, kind, profiled=profiled),
+                measure=f"{build}: ftlocks.{use}{_WHILE * profiled}, times {_BASE}{use}",
+                value=self.against_threading(build, use, profiled=profiled),
                 aim=aim,
                 at_most=True,
             )
             for build in self.rounds
-            for kind in ("Lock", "RLock")
+            for use in self.uses(build)
             for profiled, aim in ((False, OFF_AIM), (True, ON_AIM))
+            if f"ftlocks.{use}{_WHILE * profiled}" in self.rounds[build][0]["uncontended"]
         ]
         if self.rates:
             # Server and load share the cores: where others use them, so does the difference.
