@@ -8,18 +8,15 @@ being looked at. Must be entered before the adapter is imported.
 from __future__ import annotations
 
 import functools
-import queue
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, cast
 
 import click
 
+from ftbridge.cli.report_signal import written_when_asked
 from ftbridge.cli.terminal import note
 from ftbridge.metrics import CallMeter, register, unregister
 from ftbridge.metrics.locks import LockCollector
@@ -150,7 +147,7 @@ def profiled_locks(wish: LockProfile | None, title: str) -> Iterator[Calls | Non
     try:
         with (
             profile(title=title, inject=wish.inject, progress=progress) as run,
-            _written_when_asked(run, path),
+            written_when_asked(lambda: _write(run, path), "ftbridge-lock-report"),
             _scraped(run),
         ):
             yield calls
@@ -168,29 +165,6 @@ def _scraped(run: Profiling) -> Iterator[None]:
         yield
     finally:
         unregister(collector)
-
-
-@contextmanager
-def _written_when_asked(run: Profiling, path: Path) -> Iterator[None]:
-    # A signal handler may interrupt any line, so it only leaves word; SimpleQueue.put is reentrant.
-    asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
-
-    def write() -> None:
-        while asked.get():
-            _write(run, path)
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        asked.put(True)
-
-    writer = threading.Thread(target=write, name="ftbridge-lock-report", daemon=True)
-    writer.start()
-    before = signal.signal(signal.SIGUSR1, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-        asked.put(False)
-        writer.join()
 
 
 def _write(run: Profiling, path: Path) -> None:

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "tools": ("ftbridge.cli.tools", "List the tools that a server offers."),
     "call": ("ftbridge.cli.call", "Call a tool and print its result as JSON."),
     "new": ("ftbridge.cli.new", "Write a new adapter package to start from."),
+    "profile": ("ftbridge.cli.profile", "Show where a program's CPU time goes, in a flame graph."),
     "doctor": ("ftbridge.cli.doctor", "Check interpreter, GIL, wheels, ports and limits."),
 }
 

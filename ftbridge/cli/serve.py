@@ -27,6 +27,7 @@ from ftbridge.adapters.loader import load_adapter
 from ftbridge.bridge.host_link_remote import RemoteHostLink
 from ftbridge.bridge.host_tools_loader import load_host_tools
 from ftbridge.bridge.server import DEFAULT_GRACE_SECONDS, BridgeServer
+from ftbridge.cli import cpu_profile
 from ftbridge.cli.arguments import DEFAULT_ADDRESS, optional_address, reachable
 from ftbridge.cli.arguments import address as read_address
 from ftbridge.cli.config import read_config
@@ -155,6 +156,16 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
     help="Figures for Prometheus at http://HOST:PORT/metrics; without HOST, for this machine only.",
 )
 @profile_options
+@click.option(
+    "--profile-cpu",
+    "cpu_report",
+    callback=cpu_profile.read_file,
+    is_flag=False,
+    flag_value=cpu_profile.DEFAULT_FILE,
+    metavar="[FILE]",
+    help="Report where CPU time goes, written like --profile-locks' (.svg, a flame graph, "
+    f".speedscope.json, .collapsed, .json, .txt). Default: {cpu_profile.DEFAULT_FILE}.",
+)
 @click.option("--self-check", is_flag=True, help="Call a tool through the socket after starting.")
 def serve(
     adapter: str,
@@ -174,6 +185,7 @@ def serve(
     log_level: str,
     metrics: tuple[str, int] | None,
     lock_profile: LockProfile | None,
+    cpu_report: Path | None,
     self_check: bool,
     policy: WirePolicy,
     lock_care: LockCare,
@@ -197,6 +209,9 @@ def serve(
     # Until the command has ended, so that the report has what happens while stopping.
     calls = click.get_current_context().with_resource(
         profiled_locks(lock_profile, f"ftbridge serve {adapter}")
+    )
+    click.get_current_context().with_resource(
+        cpu_profile.profiled_cpu(cpu_report, f"ftbridge serve {adapter}")
     )
     with _clear_failures(adapter, listen):
         guard.check_start()

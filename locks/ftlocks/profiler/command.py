@@ -7,18 +7,17 @@ ends it. Must never change the program's exit status.
 import argparse
 import atexit
 import os
-import runpy
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
-from typing import Any
+from types import FrameType
 
 from ftlocks import _programs
 from ftlocks.profiler import formats
 from ftlocks.profiler.calls import CallCounter
 from ftlocks.profiler.instrument import Instrumentation
+from ftlocks.profiler.programs import load_program
 from ftlocks.profiler.session import DEPTH, EVENTS, SAMPLE, Profiling, profile
 from ftlocks.profiler.times import seconds
 from ftlocks.profiler.whatif import Progress, injection
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress=progress,
             window=seconds(options.inject_window) if options.inject_window else 0.0,
         )
-        code, module = _loaded(options.program[0], module=options.module)
+        code, module = load_program(options.program[0], module=options.module)
     except (ValueError, OSError, ImportError) as error:
         print(f"ftlocks profile: {error}", file=sys.stderr)
         return 2
@@ -75,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _watch(options: argparse.Namespace) -> int:
     """Run the program under the lock-order checker or the watchdog."""
     try:
-        code, module = _loaded(options.program[0], module=options.module)
+        code, module = load_program(options.program[0], module=options.module)
         Instrumentation().install()
         _programs.begin(options)
     except (ValueError, OSError, ImportError) as error:
@@ -163,29 +162,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("program", nargs=argparse.REMAINDER, help="what to run, its arguments")
     _programs.add_parsers(commands)
     return parser
-
-
-def _loaded(name: str, *, module: bool) -> tuple[CodeType, ModuleType]:
-    """The program's code, and the module to run it in, prepared as the interpreter would."""
-    found = ModuleType("__main__")
-    values: dict[str, Any] = {"__builtins__": __builtins__, "__cached__": None}
-    if module:
-        # As cProfile and pdb do: there is no public way to the code of a module.
-        _, spec, code = runpy._get_module_details(name)  # type: ignore[attr-defined]
-        values |= {
-            "__file__": spec.origin,
-            "__spec__": spec,
-            "__package__": spec.parent,
-            "__loader__": spec.loader,
-        }
-    else:
-        path = Path(name)
-        # Compiled here so that a syntax error names the script.
-        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        sys.path[0] = str(path.resolve().parent)  # it was this package's caller's folder
-        values |= {"__file__": str(path), "__spec__": None, "__package__": None}
-    found.__dict__.update(values)
-    return code, found
 
 
 def _arrange_report(

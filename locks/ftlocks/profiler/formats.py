@@ -52,7 +52,11 @@ def format_of(path: Path, name: str | None = None) -> str:
 def write(profile: Profile, path: Path, name: str | None = None) -> None:
     """Write a report; the file appears complete, and an older one stays if this fails."""
     content = FORMATS[format_of(path, name)][1](profile)
-    data = content.encode() if isinstance(content, str) else content
+    write_whole(path, content.encode() if isinstance(content, str) else content)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears complete or not at all; an older one stays if this fails."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)

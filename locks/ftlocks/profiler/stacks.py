@@ -6,7 +6,7 @@ sums must agree with the table.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ftlocks._sites import Frame
@@ -48,22 +48,43 @@ def collapsed(profile: Profile) -> str:
 
 def speedscope(profile: Profile) -> str:
     """A speedscope file with two profiles: where threads waited, and who held them up."""
-    frames: dict[tuple[str, str, int], int] = {}
+    return speedscope_document(
+        profile.title,
+        [
+            (
+                name,
+                [
+                    ((*reversed(stack), Frame(f"[{label}]", "", 0)), ns)
+                    for label, stack, ns in found
+                ],
+            )
+            for name, found in (
+                ("waiting for locks", waits(profile)),
+                ("holding up others", holders(profile)),
+            )
+        ],
+        exporter="ftlocks",
+    )
 
-    def numbered(name: str, file: str, line: int) -> int:
-        return frames.setdefault((name, file, line), len(frames))
 
-    profiles: list[dict[str, Any]] = []
-    for name, found in (
-        ("waiting for locks", waits(profile)),
-        ("holding up others", holders(profile)),
-    ):
+def speedscope_document(
+    title: str,
+    profiles: Iterable[tuple[str, Iterable[tuple[Iterable[Frame], int]]]],
+    *,
+    exporter: str,
+) -> str:
+    """A speedscope file of any profiles: a name, and stacks (outermost first) with nanoseconds.
+
+    A frame without a file stands for something that is no place in a program.
+    """
+    frames: dict[Frame, int] = {}
+    told: list[dict[str, Any]] = []
+    for name, stacks in profiles:
         samples, weights = [], []
-        for label, stack, ns in found:
-            path = [numbered(each.function, each.file, each.line) for each in reversed(stack)]
-            samples.append([*path, numbered(f"[{label}]", "", 0)])
+        for stack, ns in stacks:
+            samples.append([frames.setdefault(frame, len(frames)) for frame in stack])
             weights.append(ns)
-        profiles.append(
+        told.append(
             {
                 "type": "sampled",
                 "name": name,
@@ -77,8 +98,8 @@ def speedscope(profile: Profile) -> str:
     return json.dumps(
         {
             "$schema": SPEEDSCOPE_SCHEMA,
-            "name": profile.title,
-            "exporter": "ftlocks",
+            "name": title,
+            "exporter": exporter,
             "activeProfileIndex": 0,
             "shared": {
                 "frames": [
@@ -86,6 +107,6 @@ def speedscope(profile: Profile) -> str:
                     for name, file, line in frames
                 ]
             },
-            "profiles": profiles,
+            "profiles": told,
         }
     )
