@@ -17,8 +17,13 @@ from ftstress.races import Side as Access
 _KINDS: dict[str, Kind] = {"deadlock": "deadlock", "livelock": "livelock"}
 
 
-def finding_of_race(race: Race, benign: str = "") -> Finding:
-    """A race or a violation of atomicity. `benign`: the reason somebody has given for it."""
+def finding_of_race(race: Race, benign: str = "", schedule: str = "") -> Finding:
+    """A race or a violation of atomicity.
+
+    Args:
+        benign: the reason somebody has given for it.
+        schedule: a saved one in which it is seen again, where it was seen in a schedule.
+    """
     accesses = [race.first, race.second]
     message = (
         f"{race.first.thread!r} and {race.second.thread!r} access {race.variable}, "
@@ -41,6 +46,7 @@ def finding_of_race(race: Race, benign: str = "") -> Finding:
         order=race.last_order,
         text=race.text(),
         benign=benign,
+        schedule=schedule,
     )
 
 
@@ -181,7 +187,13 @@ def report_of_exploration(exploration: Exploration, replay: str = "") -> Report:
     seed = exploration.seed
     return Report(
         exploration.target,
-        () if failed is None else (finding_of_failure(failed, exploration.target, replay),),
+        (
+            *(() if failed is None else (finding_of_failure(failed, exploration.target, replay),)),
+            *(
+                finding_of_race(seen.race, schedule=seen.schedule.to_json())
+                for seen in exploration.races
+            ),
+        ),
         (
             Explored(
                 exploration.target,

@@ -3,44 +3,34 @@
 Must never print: what there is to say is in what is returned or raised.
 """
 
-import gc
-import random
-import sys
-import types
-from _thread import allocate_lock
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Final, Self
+from typing import Any, Final
 
-from ftstress import events, sync
-from ftstress.control import Run, reached, turned
+from ftstress.control import Run
+from ftstress.fasttrack import RaceDetector
 from ftstress.findings import ScheduleTable
+from ftstress.laboratory import Laboratory
 from ftstress.minimise import fewest
-from ftstress.places import CodeMap, Granularity, codes_of, functions_of, modules_named
-from ftstress.recoding import Recoded
+from ftstress.places import Granularity
+from ftstress.races import Race
 from ftstress.schedule import (
     Decision,
-    Follow,
     ReplayDivergedError,
     Schedule,
     Settings,
     decisions_in,
     interpreter,
 )
+from ftstress.schedule_races import RaceInSchedule, failure_of, told
 from ftstress.strategies import BoundedDFS, Strategy, strategy_named
-from ftstress.substitute import Substitution, waits_for_work
-from ftstress.switching import Switch
 from ftstress.table import steps_of, table
-from ftstress.tasks import Chooser, Failure, Timeouts
-from ftstress.tracer import Tracer
+from ftstress.tasks import Failure, Timeouts
 
 # Runs that making a failing schedule shorter may take.
 MINIMISING_RUNS: Final = 300
-
-_in_use: Final = allocate_lock()
 
 NOT_PROVED: Final = (
     "A pass means that none of these schedules failed. It says nothing about schedules that were "
@@ -92,6 +82,7 @@ class Exploration:
         is_complete: the strategy has run all there is within its bounds.
         failure: the failing schedule, if there was one.
         seed: of a strategy that draws.
+        races: seen by happens-before in any of the runs, whether or not it failed.
     """
 
     target: str
@@ -104,6 +95,7 @@ class Exploration:
     is_complete: bool
     failure: ScheduleFailure | None
     seed: int | None = None
+    races: tuple[RaceInSchedule, ...] = ()
 
     def __str__(self) -> str:
         speed = self.runs / self.seconds if self.seconds else 0.0
@@ -113,6 +105,7 @@ class Exploration:
             f"{self.runs} schedules ({self.distinct} distinct, {speed:.0f}/s, "
             f"{self.threads} threads, up to {self.steps} steps)\n{self.strategy}"
         )
+        text = "\n\n".join([text, *(race.text for race in self.races)])
         return text if self.failure is not None else f"{text}\n{NOT_PROVED}"
 
 
@@ -137,79 +130,6 @@ class Replay:
         return self.reproduced == self.times
 
 
-class Laboratory:
-    """A test with everything that is needed to run it under schedules, many times."""
-
-    def __init__(self, test: Callable[[], object], settings: Settings) -> None:
-        self.test = test
-        self.settings = settings
-        modules = modules_named(settings.modules)
-        self._modules = modules
-        home = sys.modules[test.__module__] if test.__module__ in sys.modules else None
-        self._patched = [*modules, *([home] if home is not None else [])]
-        targets: list[types.ModuleType | object] = [*modules, test]
-        if home is not None and home not in modules:
-            targets.append(home)
-        self._recoded = Recoded(functions_of(*targets))
-        with self._recoded:
-            self.codes = CodeMap(codes_of(*targets), settings.granularity)
-        self._substitution = Substitution(self._patched)
-        self._tracer = Tracer(self.codes, reached, turned)
-        self._switch = Switch(self.codes)
-
-    def __enter__(self) -> Self:
-        """Begin to watch the code under test, and to model what it waits in."""
-        # What is put in the place of the originals is there for the whole process.
-        if not _in_use.acquire(False):
-            raise RuntimeError("another test is being explored in this process; wait for it")
-        self._undo = ExitStack()
-        try:
-            self._undo.callback(_in_use.release)
-            self._undo.enter_context(self._recoded)
-            self._undo.enter_context(self._tracer)
-            sync.install()
-            self._undo.callback(sync.uninstall)
-            self._undo.enter_context(self._substitution)
-            events.subscribe(self._switch)
-            self._undo.callback(events.unsubscribe, self._switch)
-        except BaseException:
-            self._undo.close()
-            raise
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._undo.close()
-
-    def run(self, chooser: Chooser) -> Run:
-        """One run."""
-        run = Run(
-            chooser,
-            self.codes,
-            max_steps=self.settings.max_steps,
-            timeouts=self.settings.timeouts,
-            excused=waits_for_work,
-        )
-        # A collection runs finalizers wherever it happens to come, and `random` is state that
-        # outlives a run; both would make two runs of a schedule differ.
-        collects = gc.isenabled()
-        gc.disable()
-        state = random.getstate()
-        random.seed(0)
-        try:
-            self._substitution.renew()
-            run.execute(self.test)
-        finally:
-            random.setstate(state)
-            if collects:
-                gc.enable()
-        return run
-
-    def follow(self, schedule: Schedule) -> tuple[Run, Follow]:
-        """A run by a schedule's decisions, as far as they come up."""
-        follow = Follow(schedule.decisions)
-        return self.run(follow), follow
-
-
 def explore(
     test: Callable[[], object],
     *,
@@ -226,6 +146,7 @@ def explore(
     save: str | Path | None = None,
     target: str = "",
     progress: Callable[[int], None] | None = None,
+    races: bool = True,
 ) -> Exploration:
     """Run `test` under many schedules of its threads, until one fails.
 
@@ -246,6 +167,7 @@ def explore(
         save: file to write the failing schedule to.
         target: how the command line finds the test; ``module:function`` by default.
         progress: called with the number of runs after each.
+        races: look for races by happens-before in each run; they are in `Exploration.races`.
 
     Raises:
         ScheduleFailure: the test fails in some schedule (with `raises`).
@@ -264,6 +186,7 @@ def explore(
     runs = threads = steps = 0
     complete = False
     failing: Run | None = None
+    found: dict[Failure, tuple[Race, int, list[Decision]]] = {}
     started = perf_counter()
     failure = None
     with laboratory:
@@ -273,8 +196,12 @@ def explore(
             if not chosen.begin(runs):
                 complete = True
                 break
-            run = laboratory.run(chosen)
+            detector = RaceDetector() if races else None
+            run = laboratory.run(chosen, detector)
             runs += 1
+            if detector is not None:
+                for race in told(detector):
+                    found.setdefault(failure_of(race), (race, runs, decisions_in(run.steps)))
             seen.add(hash(tuple(decisions_in(run.steps))))
             threads = max(threads, len(run.tasks))
             steps = max(steps, len(run.steps))
@@ -286,6 +213,23 @@ def explore(
         seconds = perf_counter() - started
         if failing is not None:
             failure = _explain(laboratory, failing, target, chosen, runs, minimise, save)
+        shown = tuple(
+            _shown(
+                laboratory,
+                race,
+                Schedule(
+                    target,
+                    what,
+                    tuple(switches),
+                    settings,
+                    _found_by(chosen, number),
+                    interpreter(),
+                ),
+            )
+            for what, (race, number, switches) in found.items()
+        )
+    if failure is None and shown and save is not None:
+        Path(save).write_text(shown[0].schedule.to_json(), encoding="utf-8")
     if failure is not None and raises:
         raise failure
     return Exploration(
@@ -299,7 +243,20 @@ def explore(
         complete,
         failure,
         getattr(chosen, "seed", None),
+        shown,
     )
+
+
+def _shown(laboratory: Laboratory, race: Race, schedule: Schedule) -> RaceInSchedule:
+    """The race with the schedule that found it, or without a switch where it needs none."""
+    plain = schedule.with_decisions(())
+    if schedule.decisions and _same(laboratory.follow(plain)[0], plain):
+        schedule = plain
+    return RaceInSchedule(race, schedule)
+
+
+def _found_by(strategy: Strategy, run: int) -> dict[str, Any]:
+    return {"strategy": strategy.name, **strategy.parameters(), "run": run}
 
 
 def _explain(
@@ -317,7 +274,7 @@ def _explain(
         run.failure,
         tuple(decisions_in(run.steps)),
         laboratory.settings,
-        {"strategy": strategy.name, **strategy.parameters(), "run": runs},
+        _found_by(strategy, runs),
         interpreter(),
     )
     first = len(schedule.decisions)

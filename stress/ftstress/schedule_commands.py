@@ -1,7 +1,7 @@
 """``ftstress explore``, ``replay`` and ``explain``.
 
-Exit status of `explore`: 0 when no schedule failed, 1 when one did. Of `replay`: 0 when every run
-failed as saved, 1 when one did not. 2 for wrong usage and for what proves nothing.
+Exit status of `explore`: 0 when no schedule failed and no race was seen, else 1. Of `replay`: 0
+when every run failed as saved, 1 when one did not. 2 for wrong usage and for what proves nothing.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def _explore(options: argparse.Namespace) -> int:
     progress.clear()
     print(found)
     if found.failure is None:
-        return 0
+        return 1 if found.races else 0
     print()
     print(found.failure)
     if options.output is None:

@@ -6,6 +6,8 @@ Their inner locks become traced ones, which is all that most of them need. Reads
 """
 
 import functools
+import linecache
+import sys
 import threading
 import weakref
 from types import ModuleType
@@ -28,8 +30,11 @@ from ftlocks import (
     rwlock,
     semaphore,
     spin,
+    tables,
 )
-from ftstress.events import tell
+from ftstress.containers import traits
+from ftstress.events import ITEM, READ, Place, tell
+from ftstress.rewriting import is_rewritten
 from ftstress.sync import TracedLock, TracedRLock
 
 # rwlock and keyed are not among them: theirs guard only their own state.
@@ -196,6 +201,26 @@ def _keyed_release(self: Any, key: Any) -> None:
     _key_release(self, key)
 
 
+_looks: Final[dict[tuple[int, int], tuple[Any, Place]]] = {}  # by code and instruction
+
+
+def _looked_up(table: Any, key: Any) -> None:
+    """`tables.find` reads a table on behalf of the line that calls it."""
+    if tell.access is None:
+        return
+    frame = sys._getframe(2)
+    code = frame.f_code
+    if not is_rewritten(code) or traits(type(table)) is None:
+        return
+    place = (id(code), frame.f_lasti)
+    if place not in _looks:
+        line = frame.f_lineno
+        text = linecache.getline(code.co_filename, line).strip()
+        made = Place(ITEM, "find", code.co_filename, line, 0, code.co_qualname, text, True)
+        _looks[place] = (code, made)  # the code is kept, so that no other has its identity
+    tell.access(READ, table, key, _looks[place][1])
+
+
 def _methods(cls: type, names: str, wrap: Any, *facts: Any) -> list[tuple[Any, str, Any]]:
     return [(cls, name, wrap(vars(cls)[name], *facts)) for name in names.split()]
 
@@ -210,6 +235,7 @@ def replacements() -> list[tuple[Any, str, Any]]:
     return [
         *found,
         (mutex, "_CRLock", TracedRLock),
+        (tables, "told", _looked_up),
         (_rwcore.RWCore, "_acquire", _rw_acquire),
         (_rwcore.RWCore, "_release", _rw_release),
         (rwlock.RWLock, "downgrade", _rw_downgrade),

@@ -169,7 +169,7 @@ class Failure:
     """How a run went wrong.
 
     Args:
-        kind: "exception", "deadlock" or "livelock".
+        kind: "exception", "deadlock", "livelock", or "race" for what only a detector sees.
         type: the exception's qualified name; else `kind`.
         thread: whose exception it was; "" for the others.
         message: with everything a person needs to know at once.
@@ -190,4 +190,6 @@ class Failure:
     def __str__(self) -> str:
         if self.kind == "exception":
             return f"{self.type} in {self.thread}: {self.message}"
+        if self.kind == "race":
+            return f"{self.type}: {self.message}"
         return f"{self.kind}: {self.message}"

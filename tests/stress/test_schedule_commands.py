@@ -84,7 +84,8 @@ def test_an_exploration_writes_reports(tmp_path, monkeypatch, capsys):
     arguments = ["explore", target, "--output", "lost.json", "--report", "r.json"]
     assert main([*arguments, "--report", "r.html"]) == 1
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    (finding,) = report["findings"]
+    finding, race = report["findings"]
+    assert race["kind"] == "data-race"
     assert finding["replay"] == "python -m ftstress replay lost.json"
     assert finding["table"]["ending"].startswith("=> AssertionError")
     assert "AssertionError" in (tmp_path / "r.html").read_text("utf-8")

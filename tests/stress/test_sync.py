@@ -6,9 +6,10 @@ import queue
 import threading
 
 import pytest
+from stress.rewritten import races_of
 
 import ftlocks
-from ftlocks import mutex
+from ftlocks import mutex, tables
 from ftstress import events, sync
 
 
@@ -147,3 +148,29 @@ def test_a_raw_thread_is_told_with_its_arguments(told):
     found = queue.SimpleQueue()
     _thread.start_new_thread(lambda a, b: found.put((a, b)), (1,), {"b": 2})
     assert found.get() == (1, 2)
+
+
+def test_a_look_into_a_shared_table_is_a_read_at_the_line_that_asks_for_it(tmp_path):
+    source = """
+    import threading
+    from ftlocks.tables import find
+
+
+    def main():
+        table = {}
+
+        def look():
+            find(table, "a")
+
+        def change():
+            table["a"] = 1
+
+        threads = [threading.Thread(target=function) for function in (look, change)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    """
+    (race,) = races_of(tmp_path, source)
+    assert {race.first.site.text, race.second.site.text} == {'find(table, "a")', 'table["a"]'}
+    assert tables.told is None
