@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ftbridge.hammer import INVARIANT_ATTRIBUTE
 from ftbridge.hammer.records import Call, Ended, Order, Started
 from ftstress import events, importing, suppressions, sync
-from ftstress.conversions import finding_of_race
+from ftstress.conversions import finding_of_deadlock, finding_of_order, finding_of_race
 from ftstress.fasttrack import RaceDetector
 from ftstress.findings import Finding, Location, Side, gil_enabled
+from ftstress.lock_order import LockOrder
 from ftstress.muffled import Muffled
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class _Child:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._detector = RaceDetector()
+        self._locks = LockOrder()
         self._ears = Muffled(self._detector, _SERVING)
         self._doubts: list[str] = []
         self._setups = self._teardowns = 0
@@ -62,7 +64,9 @@ class _Child:
             self._doubts.append("the GIL was on from the start: use a free-threaded build")
         if self._order.detect:
             sync.install()
+            self._locks.start()
             events.subscribe(self._ears)
+            events.subscribe(self._locks)
             self._modules = importing.instrument(
                 [*self._order.patterns, *_own_modules(self._order.spec)],
                 under=_own_folder(self._order.spec),
@@ -170,16 +174,20 @@ class _Child:
         assert self._server is not None
         self._server.stop(_GRACE_SECONDS)
         if self._order.detect:
+            events.unsubscribe(self._locks)
             events.unsubscribe(self._ears)
+            self._locks.stop()
         if gil_enabled() and not self._doubts:
             self._doubts.append("the GIL was switched on by a module that the adapter imports")
         races, benign = [], []
-        for race in self._detector.races():
+        for race in (*self._detector.races(), *self._detector.violations()):
             why = suppressions.reason(race, list(self._order.suppressed))
             if why is None:
                 races.append(finding_of_race(race))
             else:
                 benign.append(finding_of_race(race, why))
+        races += map(finding_of_order, self._locks.orders())
+        races += map(finding_of_deadlock, self._locks.deadlocks())
         names: list[str] = []
         if self._modules is not None:
             names = self._modules.names

@@ -321,7 +321,7 @@ def _explored(
         return (calls,)
     inside = Explored(
         target,
-        "happens-before race detection inside the server",
+        "races, atomicity, lock order and deadlocks, looked for inside the server",
         seconds,
         operations=ended.accesses,
         unit="accesses",

@@ -100,6 +100,23 @@ class Forgetful(ThreadSafeAdapter):
         assert self.sold + self.left == 1_000, self.left
 
 
+class Crossed(ThreadSafeAdapter):
+    """Takes two locks in both orders."""
+
+    __thread_safe__ = True
+    __expected_errors__ = ("DeadlockError",)
+
+    @tool
+    def forward(self) -> None:
+        with self.acquire_lock("left"), self.acquire_lock("right"):
+            pass
+
+    @tool
+    def backward(self) -> None:
+        with self.acquire_lock("right"), self.acquire_lock("left"):
+            pass
+
+
 class Fatal(ThreadSafeAdapter):
     """Takes the process with it."""
 

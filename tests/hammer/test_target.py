@@ -43,6 +43,13 @@ def test_a_race_inside_the_server_is_found_with_the_command_that_finds_it_again(
     )
 
 
+def test_locks_in_opposite_orders_are_found_whether_or_not_calls_deadlock():
+    found = report("Crossed", calls=40)
+
+    assert "lock-order" in kinds(found)
+    assert kinds(found) <= {"lock-order", "deadlock"}
+
+
 def test_broken_invariants_and_an_instance_that_is_not_taken_down_are_found():
     found = report("Forgetful", calls=120, detect=False)
 

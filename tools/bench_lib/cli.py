@@ -30,6 +30,7 @@ from . import (
     scaling_bench,
     soak,
     startup_bench,
+    stress_bench,
     tools_bench,
 )
 from .contenders import grpc_field, static, stock
@@ -273,6 +274,19 @@ def _locks(options: argparse.Namespace, head: dict[str, object], parallel: bool)
 
 type Runner = Callable[[argparse.Namespace, dict[str, object], bool], Section]
 
+
+def _stress(options: argparse.Namespace, _: dict[str, object], parallel: bool) -> Section:
+    result = stress_bench.run(
+        options.python,
+        seconds=options.seconds,
+        rounds=options.rounds,
+        root=ROOT,
+        parallel=parallel,
+        progress=_progress,
+    )
+    return result.section(_again("stress", options))
+
+
 _RUNNERS: Final[dict[str, Runner]] = {
     "rpc": _rpc,
     "fairness": _fairness,
@@ -283,6 +297,7 @@ _RUNNERS: Final[dict[str, Runner]] = {
     "startup": _startup,
     "pool": _pool,
     "locks": _locks,
+    "stress": _stress,
 }
 
 

@@ -20,11 +20,12 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "startup": "process start to first answer, and where it goes",
     "pool": "waiting calls through a stand-in for the host's pool",
     "locks": "locks with the contention profile off and on, and how they scale",
+    "stress": "ftstress beside other tools that look for races; fetches them",
 }
 """In the order of `all`."""
 
 ROUNDS: Final = dict.fromkeys(BENCHMARKS, 3) | {"startup": 5, "codec": 5, "memory": 2}
-SECONDS: Final = {"rpc": 1.2, "fairness": 2.0, "tools": 1.0, "scaling": 1.0}
+SECONDS: Final = {"rpc": 1.2, "fairness": 2.0, "tools": 1.0, "scaling": 1.0, "stress": 1.0}
 """Of each measurement."""
 
 QUICK_ROUNDS: Final = 1
