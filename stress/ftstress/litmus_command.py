@@ -8,6 +8,7 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ftstress import litmus, targets, twins
 from ftstress.control import UncontrolledError
 from ftstress.exploration import Exploration, explore
 from ftstress.litmus_report import data, from_data, text
+from ftstress.progress import Progress
 from ftstress.strategies import NondeterminismError
 
 _ERRORS: Final = (
@@ -97,6 +99,11 @@ def _litmus(options: argparse.Namespace) -> int:
     return worst(result.status for result in results)
 
 
+def shows(progress: Progress, what: str, name: str) -> Callable[[int], None]:
+    """What is told of each number to show it: so many of what, a second, in which test."""
+    return lambda number: progress.count(number, what, name)
+
+
 def worst(statuses: Any) -> int:
     """Of several: what was found counts more than what was not proved."""
     found = set(statuses)
@@ -107,6 +114,7 @@ def _beside_twin(
     target: str, test: type[litmus.Litmus], options: argparse.Namespace
 ) -> litmus.LitmusResult:
     seconds = 1.0 if options.time is None and options.count is None else options.time
+    progress = Progress()
     mine = litmus.run(
         test,
         seconds=seconds,
@@ -114,7 +122,9 @@ def _beside_twin(
         seed=options.seed,
         chaos=not options.no_chaos,
         patience=options.patience,
+        progress=shows(progress, "trials", test.__qualname__),
     )
+    progress.clear()
     if options.no_twin or mine.gil:
         return mine
     where = targets.split(target)[0]
@@ -143,18 +153,21 @@ def _explored(tests: list[tuple[str, type[litmus.Litmus]]], options: argparse.Na
     if options.output is not None and len(tests) > 1:
         raise ValueError(f"--output holds one schedule, and these are {len(tests)} tests: name one")
     found: list[Exploration] = []
+    progress = Progress()
     for target, test in tests:
         for name in (*test.modules, *options.modules):
             importlib.import_module(name.removesuffix(".*"))
         result = explore(
             test.under_schedule,
             modules=(*test.modules, *options.modules),
+            progress=shows(progress, "schedules", test.__qualname__),
             iterations=options.explore,
             seed=options.seed,
             raises=False,
             save=options.output,
             target=f"{targets.split(target)[0]}:{test.__qualname__}.under_schedule",
         )
+        progress.clear()
         found.append(result)
         if not options.json:
             print(result)

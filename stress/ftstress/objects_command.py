@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from ftstress import drawing, object_schedules, objects, targets
 from ftstress.control import UncontrolledError
-from ftstress.litmus_command import worst
+from ftstress.litmus_command import shows, worst
 from ftstress.object_tests import planned
+from ftstress.progress import Progress
 from ftstress.schedule import ReplayDivergedError
 from ftstress.sequential import ModelError
 
@@ -104,14 +105,18 @@ def _objects(options: argparse.Namespace) -> int:
 
 
 def _run(test: type[objects.ObjectTest], options: argparse.Namespace) -> objects.ObjectResult:
-    return objects.run(
+    progress = Progress()
+    result = objects.run(
         test,
         seconds=1.0 if options.time is None and options.count is None else options.time,
         count=options.count,
         seed=options.seed,
         chaos=not options.no_chaos,
         patience=options.patience,
+        progress=shows(progress, "histories", test.__qualname__),
     )
+    progress.clear()
+    return result
 
 
 def text(result: objects.ObjectResult) -> str:
@@ -167,6 +172,7 @@ def _explore(tests: list[tuple[str, type[objects.ObjectTest]]], options: argpars
     if options.output is not None and len(tests) > 1:
         raise ValueError(f"--output holds one history, and these are {len(tests)} tests: name one")
     found = []
+    progress = Progress()
     for target, test in tests:
         for name in (*test.modules, *options.modules):
             importlib.import_module(name.removesuffix(".*"))
@@ -176,8 +182,10 @@ def _explore(tests: list[tuple[str, type[objects.ObjectTest]]], options: argpars
             iterations=options.explore,
             seed=options.seed,
             modules=tuple(options.modules),
+            progress=shows(progress, "schedules", test.__qualname__),
             target=f"{targets.split(target)[0]}:{test.__qualname__}",
         )
+        progress.clear()
         found.append(result)
         if result.failure is not None and options.output is not None:
             options.output.write_text(result.saved, "utf-8")
