@@ -12,9 +12,9 @@ from typing import Final, NoReturn
 
 from ftlocks import _hooks, _records
 from ftlocks._base import Named
+from ftlocks._owners import is_alive
 from ftlocks._records import READ, WRITE, Hold, LockState, Waiter, blocked_by
 from ftlocks._sites import Site, capture
-from ftlocks._watch import is_alive
 from ftlocks.errors import (
     LockMisuseError,
     OwnerDiedError,

@@ -6,7 +6,6 @@ free again. A hold that began before observation did is let go without a record:
 an absurd one. Must never be used without a C lock underneath: exclusion is the C lock's work.
 """
 
-import re
 import sys
 import threading
 from _thread import allocate_lock, get_ident
@@ -17,10 +16,11 @@ from typing import Any, Final
 
 from ftlocks import _hooks
 from ftlocks._hooks import Settings
+from ftlocks._owners import c_owner, is_alive, misuse, runs
 from ftlocks._records import EXCLUSIVE, POLL_SECONDS, Hold, LockInfo, Waiter, blocked_by
 from ftlocks._sites import Site, capture
-from ftlocks.errors import LockMisuseError, OwnerDiedError
-from ftlocks.statistics import Tally, owner_is_known, owner_named
+from ftlocks.errors import OwnerDiedError
+from ftlocks.statistics import Tally
 
 # Values of `waited` for a hold that was not contended: one of many, and one that a condition's
 # waiter has begun, which stands for itself.
@@ -29,8 +29,6 @@ _RESTORED: Final = -2
 # Value of `since`, see there.
 _BLOCKING: Final = -1
 _globals: Final = globals()
-# The C lock tells its owner by its repr alone.
-_C_OWNER: Final = re.compile(r" owner=(\d+) ")
 
 
 class LockWatch(Tally):
@@ -371,7 +369,7 @@ class RLockWatch(LockWatch):
             return
         # A hold that is not timed has an ident for its owner, which a new thread may have by now.
         ident = c_owner(self._raw)
-        if ident and not _runs(ident) and c_owner(self._raw) == ident:
+        if ident and not runs(ident) and c_owner(self._raw) == ident:
             raise self._owner_died(str(ident))
 
     def _owner_died(self, name: str) -> OwnerDiedError:
@@ -407,32 +405,3 @@ def _enter_again(
                 watch._begin()
         return True
     return watch._wait(-1)
-
-
-def c_owner(raw: Any) -> int:
-    """Who holds a C `RLock`, by ident; 0 for nobody, and for any other lock."""
-    found = _C_OWNER.search(repr(raw))
-    return int(found[1]) if found else 0
-
-
-def misuse(info: LockInfo, raw: Any, verb: str) -> LockMisuseError:
-    """The complaint about a thread that does what only the holder may do, or anybody while held."""
-    owner = owner_named(c_owner(raw))  # a `Lock` that is held can be released
-    return LockMisuseError(
-        f"thread {threading.current_thread().name!r} {verb} {info.kind} {info.label!r}, which "
-        + ("nobody holds" if owner is None else f"thread {owner} holds")
-    )
-
-
-def _runs(ident: int) -> bool:
-    """Whether a thread of this ident exists, also one that `threading` did not start."""
-    # The second question stops all threads for a moment; it is asked where one waits anyway.
-    return owner_is_known(ident) or ident in sys._current_frames()
-
-
-def is_alive(thread: threading.Thread) -> bool:
-    """Whether it still runs; a thread that `threading` did not start tells it by an exception."""
-    try:
-        return thread.is_alive()
-    except RuntimeError:
-        return False

@@ -16,9 +16,9 @@ from typing import NoReturn
 
 from ftlocks import _hooks
 from ftlocks._base import Named
+from ftlocks._owners import is_alive
 from ftlocks._records import EXCLUSIVE, POLL_SECONDS, Hold, LockState, Waiter, blocked_by
 from ftlocks._sites import Site, capture
-from ftlocks._watch import is_alive
 from ftlocks.errors import AcquireTimeoutError, LockMisuseError, OwnerDiedError, WouldBlockError
 from ftlocks.statistics import Owner, Tally, UseStatistics, owner_of
 from ftlocks.tables import find

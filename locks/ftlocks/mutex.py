@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ftlocks import _hooks
 from ftlocks._base import PUBLIC
 from ftlocks._hooks import Settings
+from ftlocks._owners import c_owner, misuse
 from ftlocks._records import LockInfo, LockState
 from ftlocks._tracked import lock_watch, rlock_watch
-from ftlocks._watch import LockWatch, RLockWatch, c_owner, misuse
+from ftlocks._watch import LockWatch, RLockWatch
 from ftlocks.errors import AcquireTimeoutError, WouldBlockError
 from ftlocks.statistics import LockStatistics, Owner, Tally, owner_named
 
