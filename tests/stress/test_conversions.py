@@ -68,7 +68,8 @@ def test_a_failing_schedule_has_its_table_and_its_file():
     found = explore(classics.lost_update, iterations=200, raises=False, seed=3)
     report = report_of_exploration(found, "python -m ftstress replay x.json")
 
-    (failure,) = report.findings
+    failure, race = report.findings
+    assert race.kind == "data-race"
     assert failure.kind == "schedule-failure"
     assert "AssertionError in main" in failure.message
     assert failure.table.threads[0] == "main lost_update"
