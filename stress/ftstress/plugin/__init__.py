@@ -136,12 +136,17 @@ def _racing(item: pytest.Function, options: "Options") -> None:
     from ftstress.plugin.racing import fail_for, looking
 
     with looking(item, options.instrument) as (detector, body):
-        if options.threads is None:
-            body()
-        else:
-            run_parallel(*[body] * options.threads, rounds=options.rounds or 1)
+        try:
+            if options.threads is None:
+                body()
+            else:
+                run_parallel(*[body] * options.threads, rounds=options.rounds or 1)
+        except Exception:
+            fail_for(detector, item)  # says more than what came of it
+            raise
     fail_for(detector, item)
-    _told(item, f"{detector.accesses:,} accesses, no race seen")
+    _told(item, f"{detector.accesses:,} accesses, nothing found")
+    _refuse_with_gil()
 
 
 def _repeated(item: pytest.Function, options: "Options") -> None:

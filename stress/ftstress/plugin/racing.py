@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from ftstress import importing
+from ftstress.conversions import finding_of_deadlock, finding_of_order, finding_of_race
 from ftstress.detection import detecting
 from ftstress.fasttrack import RaceDetector
+from ftstress.reports.text import finding_text
 
 
 @contextmanager
@@ -60,12 +62,14 @@ def _body(item: pytest.Function, module: ModuleType) -> Callable[[], None]:
 
 
 def fail_for(detector: RaceDetector, item: pytest.Function) -> None:
-    """Fail the test with the races that were found, but for those that are meant."""
-    races = [race for race in detector.races() if race.benign is None]
-    if races:
-        text = "\n\n".join(race.text() for race in races)
-        count = "1 race" if len(races) == 1 else f"{len(races)} races"
+    """Fail the test with what was found, but for races that are meant."""
+    found = [finding_of_race(race) for race in detector.races() if race.benign is None]
+    found += [finding_of_order(order) for order in detector.locks.orders()]
+    found += [finding_of_deadlock(deadlock) for deadlock in detector.locks.deadlocks()]
+    if found:
+        text = "\n\n".join(finding_text(each) for each in found)
+        count = "1 finding" if len(found) == 1 else f"{len(found)} findings"
         pytest.fail(
-            f"{count} found in {item.nodeid}\n\n{text}\n\nagain: python -m pytest {item.nodeid!r}",
+            f"{count} in {item.nodeid}\n\n{text}\n\nagain: python -m pytest {item.nodeid!r}",
             pytrace=False,
         )

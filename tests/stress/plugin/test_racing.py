@@ -1,6 +1,6 @@
 """Tests with the race detector on."""
 
-from stress.plugin.runs import run
+from stress.plugin.runs import GIL, run
 
 pytest_plugins = "pytester"
 
@@ -54,15 +54,59 @@ def test_a_race_fails_the_test_with_both_sides(pytester):
     result.assert_outcomes(failed=2, passed=1)
     result.stdout.fnmatch_lines(
         [
-            "*1 race found in test_it.py::test_starts_its_own",
+            "*1 finding in test_it.py::test_starts_its_own",
             "RACE on attribute 'count' of a Cart*",
             "*again: python -m pytest 'test_it.py::test_starts_its_own'",
         ]
     )
 
 
-def test_without_a_race_it_passes_on_both_builds(pytester):
+def test_without_a_race_it_passes(pytester):
     pytester.makepyfile(shop=SAFE)
     result = run(pytester, SOURCE)
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*test_on_threads: * accesses, no race seen"])
+    result.assert_outcomes(**({"passed": 1, "skipped": 2} if GIL else {"passed": 3}))
+    result.stdout.fnmatch_lines(["*test_on_threads: * accesses, nothing found"])
+
+
+OPPOSITE = """
+import threading
+import pytest
+
+@pytest.mark.ftstress(races=True)
+def test_two_locks():
+    a, b = threading.Lock(), threading.Lock()
+
+    def one():
+        with a, b:
+            pass
+
+    def other():
+        with b, a:
+            pass
+
+    for function in (one, other):
+        thread = threading.Thread(target=function)
+        thread.start()
+        thread.join()
+"""
+
+
+def test_locks_in_opposite_orders_fail_it_too(pytester):
+    result = run(pytester, OPPOSITE)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*1 finding in test_it.py::test_two_locks", "*opposite*"])
+
+
+def test_a_race_says_more_than_the_assertion_that_fails_of_it(pytester):
+    pytester.makepyfile(shop=RACY)
+    source = SOURCE.replace(
+        "        thread.join()", "        thread.join()\n    assert False, 'late'"
+    )
+    result = run(pytester, source, "-k", "own")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["RACE on attribute 'count' of a Cart*"])
+
+    pytester.makepyfile(shop=SAFE)
+    result = run(pytester, source, "-k", "own")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*AssertionError: late"])
