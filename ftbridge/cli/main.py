@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "call": ("ftbridge.cli.call", "Call a tool and print its result as JSON."),
     "new": ("ftbridge.cli.new", "Write a new adapter package to start from."),
     "profile": ("ftbridge.cli.profile", "Show where a program's CPU time goes, in a flame graph."),
+    "compare": ("ftbridge.cli.compare", "Measure your code on both builds: is it worth it?"),
     "doctor": ("ftbridge.cli.doctor", "Check interpreter, GIL, wheels, ports and limits."),
 }
 
