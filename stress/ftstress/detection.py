@@ -6,12 +6,13 @@ nothing was instrumented.
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import thread as pools
 from concurrent.futures.thread import _python_exit
 from contextlib import contextmanager
 from pathlib import Path
-from threading import current_thread, enumerate
+from threading import Thread, current_thread, enumerate
 from types import ModuleType
 from typing import Final
 
@@ -106,8 +107,9 @@ def run_file(
     main.__dict__.update(__file__=str(path), __builtins__=__builtins__)
 
     def program() -> None:
+        strangers = enumerate()
         exec(code, main.__dict__)
-        wait_for_threads()
+        wait_for_threads(strangers)
 
     before = sys.modules["__main__"], sys.argv, sys.path[0]
     sys.modules["__main__"], sys.argv = main, [str(path), *arguments]
@@ -170,11 +172,23 @@ def _call(program: Callable[[], object]) -> str:
     return ""
 
 
-def wait_for_threads() -> None:
-    """As the interpreter does at its exit: executors' threads, then all that are no daemons."""
-    _python_exit()
+def wait_for_threads(strangers: Iterable[Thread]) -> None:
+    """As the interpreter does at its exit: executors' threads, then all that are no daemons.
+
+    Args:
+        strangers: threads that were there before the program, and are not its own.
+    """
+    known = set(strangers)
     # This process goes on: other programs, and tests of its own, still have pools.
-    pools._shutdown = False
+    others = pools._threads_queues
+    pools._threads_queues = weakref.WeakKeyDictionary(
+        {thread: work for thread, work in others.items() if thread not in known}
+    )
+    try:
+        _python_exit()
+    finally:
+        pools._shutdown = False
+        pools._threads_queues = others
     for thread in enumerate():
-        if thread is not current_thread() and not thread.daemon:
+        if thread is not current_thread() and thread not in known and not thread.daemon:
             thread.join()

@@ -7,6 +7,7 @@ modules not imported.
 import importlib.util
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -79,8 +80,9 @@ def run_module(
         )
 
         def program() -> None:
+            strangers = threading.enumerate()
             exec(code, main.__dict__)
-            wait_for_threads()
+            wait_for_threads(strangers)
 
         return observe(program, modules, suppressions)
 

@@ -85,7 +85,7 @@ def test_a_failing_schedule_has_its_table_and_its_file():
 
 
 def test_a_deadlock_is_told_as_one():
-    found = explore(classics.abba, iterations=200, raises=False)
+    found = explore(classics.abba, iterations=200, raises=False, seed=3)
     (deadlock,) = report_of_exploration(found).findings
     assert deadlock.kind == "deadlock"
     waiting = [side.action for side in deadlock.sides if "waits for the Lock of" in side.action]

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ftstress.__main__ import main
+from ftstress.detection import run_file
 from ftstress.findings import gil_enabled
 from ftstress.suppressions import SuppressionError, load
 from tests.stress.rewritten import write
@@ -212,3 +215,29 @@ for thread in threads:
 
     assert f"{Path(path)}:5" in race["order"]
     assert gil_enabled() is sys._is_gil_enabled()
+
+
+def test_threads_that_are_not_the_programs_are_not_waited_for(tmp_path: Path):
+    held = threading.Event()
+    stranger = threading.Thread(target=held.wait)
+    stranger.start()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(held.wait)
+        try:
+            program = tmp_path / "program.py"
+            program.write_text(
+                "import threading\n"
+                "from concurrent.futures import ThreadPoolExecutor\n"
+                "done = []\n"
+                "ThreadPoolExecutor(1).submit(done.append, 'pool')\n"
+                "threading.Thread(target=done.append, args=('thread',)).start()\n"
+            )
+            run_file(program)
+            assert stranger.is_alive()
+            assert not waiting.done()
+        finally:
+            held.set()
+            stranger.join()
+        # Pools that were there go on, and take work.
+        assert waiting.result(20)
+        assert pool.submit(int).result(20) == 0
