@@ -1,6 +1,8 @@
 """`ftstress samples`, over a folder of its own: a good sample, a bad one, and one that hangs."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,11 @@ def test_one_as_json(folder, capsys):
     assert seen["detector"] == "races"
     assert seen["found"] == "attribute 'n' of a Box"
     assert seen["false"] == ""
+
+
+def test_the_page_has_a_row_for_every_sample_of_the_source():
+    page = (Path(__file__).parents[2] / "docs" / "samples.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(\.\./stress/samples/(\w+\.py)\)(.*)$", page, re.MULTILINE)
+    expected = [sample.path.name for sample in samples(folder_of(None))]
+    assert [name for _, name, _ in rows] == expected, "run: ftstress samples --check --output it"
+    assert all(cells.endswith("| silent, 10 runs |") for _, _, cells in rows)
