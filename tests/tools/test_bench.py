@@ -17,7 +17,7 @@ from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
 from tests.tools.fake_machine import REPOSITORY
 from tools.bench_lib import h2load, locks_bench, machine, request, work, workloads
 from tools.bench_lib.control import LEAST_SCALING, Control
-from tools.bench_lib.errors import BenchError
+from tools.bench_lib.errors import BenchError, NoAnswerError
 from tools.bench_lib.processes import environment, running
 from tools.bench_lib.spread import Spread, ratios
 
@@ -121,10 +121,20 @@ def test_percentiles_are_of_the_calls_own_times() -> None:
     assert [measured.percentile(percent) for percent in (1, 50, 51, 99.9)] == [1, 2, 3, 4]
 
 
-def test_a_run_without_an_answer_has_no_percentiles() -> None:
-    measured = h2load.Measured.of(h2load.parse(REPORT), "")
-    with pytest.raises(BenchError, match="--seconds"):
-        measured.percentile(50)
+def test_a_run_without_an_answer_is_tried_once_more_and_longer() -> None:
+    taken = []
+
+    def measure(seconds: float) -> float:
+        taken.append(seconds)
+        log = "" if seconds < enough else "1795568821577033\t200\t2000\n"
+        return h2load.Measured.of(h2load.parse(REPORT), log).percentile(50)
+
+    enough = 2.0
+    assert h2load.patiently(measure, 1.0) == 2
+    enough = 9.0
+    with pytest.raises(NoAnswerError, match="--seconds"):
+        h2load.patiently(measure, 1.0)
+    assert taken == [1, 4, 1, 4]
 
 
 # --- the request ----------------------------------------------------------------------------------

@@ -3,3 +3,7 @@
 
 class BenchError(Exception):
     """A figure could not be had, or would not mean anything; the text says why and the way out."""
+
+
+class NoAnswerError(BenchError):
+    """Nothing was answered in the time of a measurement."""

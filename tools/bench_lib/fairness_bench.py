@@ -8,6 +8,7 @@ when nobody hurried it.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -72,12 +73,13 @@ def run(
                 base = next(server for server in servers if server.name == BASE)
                 loads = _Loads(base, bodies)
                 loads.warm_up(SMALL)
-                rate = HALF * loads.closed(SMALL, seconds).report.rate
+                rate = HALF * loads.closed(SMALL, seconds).answered().rate
                 result.half_rates.append(rate)
                 for server in rotated(servers, turn):
                     progress(f"round {turn + 1} of {rounds}: {server.name}")
                     try:
-                        sample = _measure(_Loads(server, bodies), rate, seconds)
+                        take = functools.partial(_measure, _Loads(server, bodies), rate)
+                        sample = h2load.patiently(take, seconds)
                     except BenchError as error:
                         raise BenchError(f"{server.name}: {error}") from None
                     result.samples.setdefault(server.name, []).append(sample)
@@ -90,7 +92,7 @@ def _measure(loads: _Loads, rate: float, seconds: float) -> Sample:
     alone = loads.polite(None, seconds)
     beside = {name: loads.polite(greedy, seconds) for name, greedy in GREEDY.items()}
     loads.warm_up(BURN)
-    peak = loads.closed(BURN, seconds).report.rate
+    peak = loads.closed(BURN, seconds).answered().rate
     return Sample(
         half_p50=half.percentile(50),
         half_p99=half.percentile(99),

@@ -11,12 +11,12 @@ import math
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from .errors import BenchError
+from .errors import BenchError, NoAnswerError
 
 STREAMS = 16
 """Calls under way on a connection, as where the aim of this benchmark was first measured."""
@@ -25,6 +25,8 @@ MISSING = "h2load is missing: apt-get install nghttp2-client"
 
 WARM_UP_SECONDS = 0.3
 """Before each measurement: imports, caches, the interpreter's own."""
+
+_PATIENCE = 4
 
 _GRACE_SECONDS = 30.0
 """On top of a run's own time, before it is taken for hung."""
@@ -93,14 +95,23 @@ class Measured:
     report: Report
     times: Sequence[int]
 
+    def answered(self) -> Report:
+        """The report.
+
+        Raises:
+            NoAnswerError: no call was answered.
+        """
+        if not self.times:
+            raise NoAnswerError("no call was answered: give it more time with --seconds")
+        return self.report
+
     def percentile(self, percent: float) -> float:
         """Milliseconds within which so many of a hundred calls were answered (nearest rank).
 
         Raises:
-            BenchError: no call was answered.
+            NoAnswerError: no call was answered.
         """
-        if not self.times:
-            raise BenchError("no call was answered: give it more time with --seconds")
+        self.answered()
         rank = math.ceil(len(self.times) * percent / 100)
         return self.times[max(rank, 1) - 1] / 1000
 
@@ -180,6 +191,20 @@ def run(*loads: Load, least_bytes: Sequence[int | None]) -> list[Measured]:
             for process in processes:
                 process.kill()
                 process.wait()
+
+
+def patiently[T](measure: Callable[[float], T], seconds: float) -> T:
+    """What ``measure`` gives for this time, or, where nothing was answered in it, for a longer one.
+
+    Large messages to a slow server on a busy machine can take more than a short measurement.
+
+    Raises:
+        NoAnswerError: nothing was answered in the longer time either.
+    """
+    try:
+        return measure(seconds)
+    except NoAnswerError:
+        return measure(_PATIENCE * seconds)
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[str]:

@@ -7,6 +7,7 @@ figures of one point are seconds apart.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -63,7 +64,11 @@ def run(
                     for server in rotated(servers, turn + number):
                         if not server.contender.grpc and point.workload != SMALL.name:
                             continue
-                        sample = measure(server, point, bodies, seconds)
+                        take = functools.partial(measure, server, point, bodies)
+                        try:
+                            sample = h2load.patiently(take, seconds)
+                        except BenchError as error:
+                            raise BenchError(f"{server.name}, {point}: {error}") from None
                         result.samples.setdefault((point, server.name), []).append(sample)
     return result
 
@@ -79,16 +84,13 @@ def measure(server: Served, point: Point, bodies: Bodies, seconds: float) -> Sam
     else:
         workload = _BY_NAME[point.workload]
         parts = [Part.of(server, bodies, workload, point.connections, point.streams)]
-    try:
-        h2load.run(
-            *(part.for_seconds(h2load.WARM_UP_SECONDS) for part in parts),
-            least_bytes=[None] * len(parts),
-        )
-        before = server.server.cpu_seconds()
-        found = _run(parts, seconds)
-        spent = server.server.cpu_seconds() - before
-    except BenchError as error:
-        raise BenchError(f"{server.name}, {point}: {error}") from None
+    h2load.run(
+        *(part.for_seconds(h2load.WARM_UP_SECONDS) for part in parts),
+        least_bytes=[None] * len(parts),
+    )
+    before = server.server.cpu_seconds()
+    found = _run(parts, seconds)
+    spent = server.server.cpu_seconds() - before
     for part in parts:
         part.check(server)
     done = sum(each.report.done for each in found)

@@ -10,6 +10,7 @@ and allowed.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -84,7 +85,12 @@ def run(
                 for number, tool in enumerate(tools):
                     progress(f"round {turn + 1} of {rounds}: {tool.title}")
                     for name, count, server in rotated(servers, turn + number):
-                        sample = _measure(server, tool, bodies, seconds, count)
+                        take = functools.partial(_measure, server, tool, bodies, count)
+                        try:
+                            sample = h2load.patiently(take, seconds)
+                        except BenchError as error:
+                            where = f"{name}, {tool.name}, {count} cores"
+                            raise BenchError(f"{where}: {error}") from None
                         result.samples.setdefault((tool.name, name, count), []).append(sample)
         for tool in tools:
             progress(f"what limits: {tool.title}")
@@ -115,20 +121,18 @@ def _load(server: Served, tool: Workload, bodies: Bodies, seconds: float) -> h2l
     )
 
 
-def _measure(server: Served, tool: Workload, bodies: Bodies, seconds: float, cores: int) -> Sample:
+def _measure(server: Served, tool: Workload, bodies: Bodies, cores: int, seconds: float) -> Sample:
     least = [server.client.answer(tool).least_bytes]
     seconds = max(seconds, tool.least_seconds)
     load = _load(server, tool, bodies, seconds)
-    try:
-        h2load.run(replace(load, seconds=h2load.WARM_UP_SECONDS), least_bytes=[None])
-        before = server.server.cpu_seconds()
-        [found] = h2load.run(load, least_bytes=least)
-        spent = server.server.cpu_seconds() - before
-    except BenchError as error:
-        raise BenchError(f"{server.name}, {tool.name}, {cores} cores: {error}") from None
+    h2load.run(replace(load, seconds=h2load.WARM_UP_SECONDS), least_bytes=[None])
+    before = server.server.cpu_seconds()
+    [found] = h2load.run(load, least_bytes=least)
+    spent = server.server.cpu_seconds() - before
+    report = found.answered()
     return Sample(
-        rate=found.report.rate,
-        cpu_us=spent / max(found.report.done, 1) * 1e6,
+        rate=report.rate,
+        cpu_us=spent / report.done * 1e6,
         used=spent / (seconds * cores),
     )
 

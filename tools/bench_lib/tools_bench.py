@@ -7,6 +7,7 @@ process for each caller, which runs one call at a time.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -65,7 +66,8 @@ def run(
                     progress(f"round {turn + 1} of {rounds}: {tool.title}")
                     for name, servers in rotated(arms, turn + number):
                         try:
-                            sample = _measure(servers, tool, callers, bodies, seconds)
+                            take = functools.partial(_measure, servers, tool, callers, bodies)
+                            sample = h2load.patiently(take, seconds)
                         except BenchError as error:
                             raise BenchError(f"{name}, {tool.name}: {error}") from None
                         result.samples.setdefault((tool.name, name), []).append(sample)
