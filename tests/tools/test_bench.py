@@ -15,7 +15,7 @@ import pytest
 
 from ftbridge.wire.proto import snakepit_bridge_pb2 as pb
 from tests.tools.fake_machine import REPOSITORY
-from tools.bench_lib import h2load, locks_bench, machine, request, work, workloads
+from tools.bench_lib import h2load, locks_round, machine, request, work, workloads
 from tools.bench_lib.control import LEAST_SCALING, Control
 from tools.bench_lib.errors import BenchError, NoAnswerError
 from tools.bench_lib.processes import environment, running
@@ -350,7 +350,7 @@ def test_the_worker_measures_every_kind(python: str) -> None:
 
 
 def test_two_processes_are_the_control_of_what_two_threads_gain() -> None:
-    rates = locks_bench._processes(Path(sys.executable), REPOSITORY, 2)
+    rates = locks_round.processes_rate(Path(sys.executable), REPOSITORY, 2)
     assert rates > 0
     with pytest.raises(BenchError, match="said '', not 'ready'"):
-        locks_bench._processes(Path("/bin/false"), REPOSITORY, 1)
+        locks_round.processes_rate(Path("/bin/false"), REPOSITORY, 1)

@@ -8,23 +8,19 @@ in each, profiled against not profiled.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from . import control, rpc_bench
+from . import locks_round, rpc_bench
 from .contenders import Contender, ftbridge
 from .errors import BenchError
-from .locks_result import CONTROL, PLAIN, PROFILED, LocksResult
+from .locks_result import PLAIN, PROFILED, LocksResult
 from .rpc_result import Point
 
 POINT = Point(workload="small", connections=2, streams=16)
 SECONDS = 0.5
 """Of each measurement of a server."""
-_TIMEOUT_SECONDS = 60
 _ADAPTER = "tools.bench_lib.locked_adapter:LockedAdapter"
 
 
@@ -52,7 +48,7 @@ def run(
     for turn in range(rounds):
         for name, (interpreter, gil) in builds.items():
             progress(f"round {turn + 1} of {rounds}: {name}")
-            found = _round(interpreter, root)
+            found = locks_round.measure(interpreter, root)
             if found["gil"] is not gil:
                 state = "on" if found["gil"] else "off"
                 raise BenchError(f"{interpreter} runs with the GIL {state}")
@@ -76,43 +72,3 @@ def _servers(python: Path, folder: Path) -> tuple[Contender, ...]:
     plain = ftbridge(PLAIN, python, threads=4, gil=False, adapter=_ADAPTER)
     report = f"--profile-locks={folder / 'locks.json'}"
     return (plain, Contender(name=PROFILED, command=(*plain.command, report), gil=False))
-
-
-def _round(python: Path, root: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [str(python), "-m", "tools.bench_lib.locks_worker"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise BenchError(f"{python} failed: {done.stderr.strip()}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    found["scaling"][CONTROL] = {str(count): _processes(python, root, count) for count in (1, 2)}
-    return found
-
-
-def _processes(python: Path, root: Path, count: int) -> float:
-    """Additions a second of so many processes at once: what no lock stands in the way of."""
-    command = ["timeout", "-k", "5", str(_TIMEOUT_SECONDS), str(python)]
-    command += ["-m", "tools.bench_lib.locks_worker", "--control"]
-    processes = [
-        subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(count)
-    ]
-    try:
-        for process in processes:
-            control.expect(process, "ready")
-        for process in processes:
-            control.go(process)
-        return sum(float(control.line_of(process)) for process in processes)
-    except ValueError as error:
-        raise BenchError(f"{python} failed in the control: {error}") from None
-    finally:
-        for process in processes:
-            process.terminate()
-            process.communicate()
