@@ -102,8 +102,8 @@ class StressResult:
             f"{self.samples} samples, each as a racy form and its mended twin, {self.seconds:g} s"
             " for each tool and form, each in a process of its own.",
             "Time to the first failure is the median over what was found, imports included."
-            " A hang is a process that had to be ended: found in a racy form, an alarm in a"
-            " mended one.",
+            " A process that had to be ended counts as found in a racy form, and as no verdict in"
+            " a mended one.",
             "`ftstress run` and threadcheck run a form once. racecheck runs it in two"
             " operations and pytest-run-parallel in four threads; both see only what raises.",
             "Found by another tool and not by ftstress: " + (", ".join(missed) or "nothing") + ".",
@@ -164,12 +164,12 @@ class StressResult:
         mine = [verdict for verdict in self.verdicts if verdict.tool in tools]
         racy = [verdict for verdict in mine if verdict.form == "racy"]
         times = [verdict.seconds for verdict in racy if verdict.found]
-        alarms = {v.sample for v in mine if v.form == "mended" and (v.found or v.hang)}
+        alarms = {v.sample for v in mine if v.form == "mended" and v.found}
         return (
             name,
             f"{len(self.found(*tools))} of {self.samples}",
             str(sum(verdict.hang for verdict in racy)),
             f"{statistics.median(times):.2f}" if times else "-",
             str(len(alarms)),
-            str(sum(bool(verdict.error) for verdict in mine)),
+            str(sum(bool(v.error) or (v.hang and v.form == "mended") for v in mine)),
         )
