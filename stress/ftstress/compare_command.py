@@ -93,16 +93,19 @@ def _report(options: argparse.Namespace) -> Report:
     try:
         if works:
             progress.show("control")
-            machine = control()
-            notes.append(str(machine))
-            if not machine.scales:
-                doubts.append("this machine had no second core to give")
+            # Before and after: neighbours come and go.
+            before = control()
             rounds = _measured(options, twin, progress, doubts)
+            after = control()
+            notes += [f"before, {before}", f"after, {after}"]
+            scales = before.scales and after.scales
+            if not scales:
+                doubts.append("this machine had no second core to give")
             for name in works:
                 free, gil = (Series.of([one[name] for one in rounds[build]]) for build in (0, 1))
                 measurements += _measurements(name, free, gil)
-                notes += _ratios(name, free, gil, free.threads if machine.scales else [1])
-                if machine.scales:
+                notes += _ratios(name, free, gil, free.threads if scales else [1])
+                if scales:
                     notes += _scaling(name, free, gil, options)
         tables = [
             table

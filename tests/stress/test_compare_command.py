@@ -56,7 +56,8 @@ def compared(tmp_path, monkeypatch):
     """The report of a comparison on a machine whose control says what the test wants."""
 
     def compare(scalings, *arguments):
-        monkeypatch.setattr(compare_command, "control", lambda: Control(scalings))
+        seen = iter([Control((1.9, 1.9, 1.9)), Control(scalings)])
+        monkeypatch.setattr(compare_command, "control", lambda: next(seen))
         path = tmp_path / "report.json"
         options = ["--seconds", "0.01", "--rounds", "2", "--time", "0.05", "--output", str(path)]
         status = main(["compare", *arguments, *options])
@@ -81,7 +82,7 @@ def test_both_builds_side_by_side(compared, capsys):
     ]
     assert all(each["low"] <= each["median"] <= each["high"] for each in report["measurements"])
     notes = "\n".join(report["notes"])
-    assert notes.startswith("control: two processes do 1.90 times")
+    assert notes.startswith("before, control: two processes do 1.90 times")
     assert "Locked, free-threaded: 2 threads do" in notes
     assert "Locked, with GIL: 2 threads do" in notes
     assert "2 threads' work" in notes
