@@ -17,6 +17,7 @@ _PREFIX: Final = struct.Struct(">BI")
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # 16: gzip header and trailer (zlib manual)
 _GZIP_LEVEL: Final = 6  # zlib's and grpc's default
 
+_NO_PREFIX: Final = -1  # in place of a size
 ENCODINGS: Final = (b"identity", b"gzip")
 
 
@@ -77,19 +78,23 @@ class Assembler:
         gzip: whether the sender announced ``grpc-encoding: gzip``.
     """
 
-    __slots__ = ("_gzip", "_have", "_limit", "_need", "_parts")
+    __slots__ = ("_flag", "_gzip", "_have", "_limit", "_parts", "_size")
 
     def __init__(self, *, limit: int, gzip: bool) -> None:
         self._limit = limit
         self._gzip = gzip
-        self._parts: list[bytes] = []
-        self._have = 0
-        self._need = PREFIX_BYTES
+        # Of the message that is coming: what has come after its prefix, views of what was fed, so
+        # that a large message is copied once, when it is complete. Before the prefix is complete,
+        # what there is of that.
+        self._parts: list[bytes | memoryview] = []
+        self._have = 0  # bytes in them
+        self._size = _NO_PREFIX
+        self._flag = 0
 
     @property
     def buffered(self) -> int:
         """Bytes held of a message that is not complete."""
-        return self._have
+        return self._have if self._size == _NO_PREFIX else self._have + PREFIX_BYTES
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages completed by ``data``.
@@ -98,35 +103,52 @@ class Assembler:
             RpcError: RESOURCE_EXHAUSTED, INTERNAL for a flag or encoding that breaks the framing.
         """
         out: list[bytes] = []
-        self._parts.append(data)
-        self._have += len(data)
-        while self._have >= self._need:
-            whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            flag, size = _PREFIX.unpack_from(whole)
-            self._need = PREFIX_BYTES + size
-            if size > self._limit:
-                raise _too_long(size, self._limit)
-            if flag > 1:
-                raise RpcError(StatusCode.INTERNAL, f"compressed flag {flag} is neither 0 nor 1")
-            if flag and not self._gzip:
-                raise RpcError(
-                    StatusCode.INTERNAL, "compressed message without a grpc-encoding header"
-                )
-            if self._have < self._need:
-                self._parts = [whole]
+        rest = memoryview(data)
+        while rest:
+            if self._size == _NO_PREFIX:
+                if self._parts:
+                    rest = memoryview(b"".join((*self._parts, rest)))
+                    self._parts.clear()
+                if len(rest) < PREFIX_BYTES:
+                    self._parts.append(rest)
+                    self._have = len(rest)
+                    break
+                self._read_prefix(rest)
+                rest = rest[PREFIX_BYTES:]
+            have = self._have + len(rest)
+            size = self._size
+            if have < size:
+                if rest:
+                    self._parts.append(rest)
+                self._have = have
                 break
-            message = whole[PREFIX_BYTES : self._need]
-            out.append(decompress(message, limit=self._limit) if flag else message)
-            rest = whole[self._need :]
-            self._parts = [rest] if rest else []
-            self._have = len(rest)
-            self._need = PREFIX_BYTES
+            cut = len(rest) - (have - size)
+            self._parts.append(rest[:cut])
+            message = b"".join(self._parts)
+            self._parts.clear()
+            self._have = 0
+            self._size = _NO_PREFIX
+            out.append(decompress(message, limit=self._limit) if self._flag else message)
+            rest = rest[cut:]
         return out
+
+    def _read_prefix(self, data: memoryview) -> None:
+        flag, size = _PREFIX.unpack_from(data)
+        if size > self._limit:
+            raise _too_long(size, self._limit)
+        if flag > 1:
+            raise RpcError(StatusCode.INTERNAL, f"compressed flag {flag} is neither 0 nor 1")
+        if flag and not self._gzip:
+            raise RpcError(StatusCode.INTERNAL, "compressed message without a grpc-encoding header")
+        self._flag = flag
+        self._size = size
+        self._have = 0
 
     def finish(self) -> None:
         """The sender is done. Raises `RpcError` (INTERNAL) when a message is incomplete."""
-        if self._have:
+        if self.buffered:
+            need = PREFIX_BYTES + max(self._size, 0)
             raise RpcError(
                 StatusCode.INTERNAL,
-                f"stream ended after {self._have} of {self._need} bytes of a message",
+                f"stream ended after {self.buffered} of {need} bytes of a message",
             )
