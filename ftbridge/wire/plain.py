@@ -30,10 +30,10 @@ from ftbridge.wire.policy import DEFAULT_POLICY, WirePolicy
 MAX_DEPTH: Final = 254
 
 # Exactly these types, not subclasses, go to the encoder as they are.
-_SCALARS: Final = frozenset((str, int, float, bool, type(None)))
+SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _KEYS: Final = frozenset((str,))
 # From this many items on, two passes in C cost less than one in Python.
-_FEW: Final = 12
+FEW: Final = 12
 
 type Plain = dict[str, Plain] | list[Plain] | str | int | float | bool | None
 
@@ -48,14 +48,6 @@ def to_plain(value: object, policy: WirePolicy = DEFAULT_POLICY, *, repair: bool
             None, lone surrogates by U+FFFD, integers too long to print by markers. It costs a
             look at every scalar, so callers ask for it only after encoding has failed.
     """
-    if type(value) is dict and len(value) <= _FEW and not repair:
-        # The commonest result, a dict of scalars, needs no look at what is around it.
-        inner = value.copy()
-        for key, item in inner.items():
-            if type(item) not in _SCALARS or type(key) is not str:
-                break
-        else:
-            return inner
     plain: Plain = _plain(value, set(), repair, policy)
     return plain
 
@@ -63,23 +55,23 @@ def to_plain(value: object, policy: WirePolicy = DEFAULT_POLICY, *, repair: bool
 def _plain(value: Any, path: set[int], repair: bool, policy: WirePolicy) -> Any:
     """`path` holds the ids of the values around this one: it ends cycles and bounds the depth."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return _repaired(value, policy) if repair else value
     inner: Any
     odd: Any = ()  # keys or indices of what needs more than a copy
     if kind is dict:
         inner = value.copy()
         if not repair:
-            if len(inner) > _FEW and _is_flat(inner):
+            if len(inner) > FEW and _is_flat(inner):
                 return inner
             odd = [
-                k for k, item in inner.items() if type(item) not in _SCALARS or type(k) is not str
+                k for k, item in inner.items() if type(item) not in SCALARS or type(k) is not str
             ]
             if not odd:
                 return inner
     elif kind is list or kind is tuple:
         inner = list(value)
-        if not repair and _SCALARS.issuperset(map(type, inner)):
+        if not repair and SCALARS.issuperset(map(type, inner)):
             return inner
     else:
         try:
@@ -107,7 +99,7 @@ def _plain(value: Any, path: set[int], repair: bool, policy: WirePolicy) -> Any:
 
 
 def _is_flat(value: dict[object, object]) -> bool:
-    return _KEYS.issuperset(map(type, value)) and _SCALARS.issuperset(map(type, value.values()))
+    return _KEYS.issuperset(map(type, value)) and SCALARS.issuperset(map(type, value.values()))
 
 
 def _plain_items(
@@ -147,7 +139,7 @@ def _repaired_text(text: str) -> str:
 def _key(key: object) -> str:
     """The text of a dict's key: strings as they are, JSON's scalars as JSON writes them."""
     try:
-        reduced = key if type(key) in _SCALARS else _reduced(key, 1)
+        reduced = key if type(key) in SCALARS else _reduced(key, 1)
         if type(reduced) is str:
             return _repaired_text(reduced)
         if reduced is None or type(reduced) is bool:

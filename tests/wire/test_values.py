@@ -396,3 +396,21 @@ def test_markers_tell_what_the_policy_lets_them() -> None:
     policy = WirePolicy(marker_detail="repr_truncated", marker_length=8)
     found = json.loads(encode_json({"k": [b"0123456789"]}, policy))
     assert found["k"][0][REPR_KEY] == "b'012..."
+
+
+@pytest.mark.parametrize("length", [1, 4095, 4096, 4097, 9000])
+@pytest.mark.parametrize("odd", ["", '"', "\\", "\n\r\t", "\x00", "\x1f\x7f", "é日😀", '\\"\\n'])
+def test_long_text_is_encoded_as_short_text_is(odd, length):
+    text = odd + "x" * length + odd
+    expected = json.dumps(text, ensure_ascii=False).encode()
+    assert encode_json(text) == expected
+    assert encode_json({"a": 1, odd: text, "z": None}) == (
+        b'{"a":1,' + json.dumps(odd, ensure_ascii=False).encode() + b":" + expected + b',"z":null}'
+    )
+
+
+def test_long_text_with_what_utf8_lacks_is_repaired():
+    text = "x" * 5000
+    assert encode_json(text + "\ud800") == ('"' + text + '\ufffd"').encode()
+    assert encode_json({"t": text + "\ud800"}) == ('{"t":"' + text + '\ufffd"}').encode()
+    assert encode_json({"t": text, "f": math.nan}) == ('{"t":"' + text + '","f":null}').encode()
