@@ -310,6 +310,7 @@ def _schedules(request: Request, suite: ModuleType) -> Report:
             iterations=request.iterations,
             modules=suite.MODULES,
             raises=False,
+            races=False,  # a way of its own, and primitives read without a lock what they guard
             save=file if request.folder else None,
             target=target,
         )
