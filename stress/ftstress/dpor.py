@@ -5,7 +5,8 @@ Godefroid's reduction (POPL 2005), with Godefroid's sleep sets. After each run, 
 stretches that could come the other way round makes the thread that brings this about one of those
 to be tried at the earlier one. A thread that has been tried sleeps until something happens that
 does not commute with what it did then; where all are asleep, the run is given up, for its like has
-been run. No two runs that come to their end are of the same trace.
+been run. No two runs that come to their end are of the same trace, but where threads wait in ways
+that `ftstress.effects` only knows in part, as a pool's do: there the same trace may come again.
 
 What commutes is said in `ftstress.effects`. Must never look at the program but through that.
 """
@@ -156,7 +157,7 @@ class DPOR:
 
     def describe(self) -> str:
         ran = (
-            f"partial-order reduction: {self.runs} schedules, no two of them equivalent; "
+            f"partial-order reduction: {self.runs} schedules; "
             f"{self.cut_short} cut short and {self.branches} branches skipped as equivalent to "
             f"one of them"
         )

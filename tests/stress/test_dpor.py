@@ -245,7 +245,7 @@ def test_one_schedule_of_each_trace_is_run(program, count):
         assert len(reduced.traces) == count
     assert reduced.runs <= all_of_them.runs
     assert "all schedules explored" in found.strategy
-    assert f"{reduced.runs} schedules, no two of them equivalent" in found.strategy
+    assert f"{reduced.runs} schedules; " in found.strategy
 
 
 @pytest.mark.parametrize(("bug", "twin", "kind"), CLASSICS)
