@@ -79,6 +79,9 @@ class HostChannel:
         timeout = max(0.0, timeout)
         if context is None:
             return self._channel.unary(path, request, timeout=timeout)
+        if context.cancelled and context.time_remaining() != 0:
+            # Not left to the callback: a quick host would have answered before it is added.
+            raise RpcError(StatusCode.CANCELLED, "the request that asks has been cancelled")
         # Opened as a stream, of which there is one item: `unary` leaves nothing to cancel.
         call = self._channel.unary_stream(
             path, request, timeout=timeout, metadata=_metadata(context)

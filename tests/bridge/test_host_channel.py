@@ -89,8 +89,10 @@ def test_the_requests_end_gives_the_call_up_there_too(channel, peer):
     canceller.join(WAIT)
     assert raised.value.code is StatusCode.CANCELLED
     assert peer.ended.wait(WAIT)
-    with pytest.raises(RpcError):
+    with pytest.raises(RpcError) as raised:
         ping(channel, context=context)  # at once: it has been cancelled already
+    assert raised.value.code is StatusCode.CANCELLED
+    assert len(peer.seen) == 1, "the host has not been asked"
     assert not context._callbacks
 
 
