@@ -11,7 +11,7 @@ from ftbridge.cpuprofile.flamegraph import flamegraph
 from ftbridge.cpuprofile.result import CpuProfile
 from ftbridge.cpuprofile.table import render
 from ftlocks._sites import Frame
-from ftlocks.profiler.formats import write_whole
+from ftlocks.profiler.formats import format_among, write_whole
 from ftlocks.profiler.stacks import speedscope_document
 
 
@@ -54,15 +54,7 @@ FORMATS: Final[dict[str, tuple[str, Callable[[CpuProfile], str]]]] = {
 
 def format_of(path: Path, name: str | None = None) -> str:
     """The format's name; `ValueError`, which lists them, where none fits."""
-    if name is None:
-        for found, (ending, _) in FORMATS.items():
-            if path.name.endswith(ending):
-                return found
-        endings = ", ".join(f"{ending} ({found})" for found, (ending, _) in FORMATS.items())
-        raise ValueError(f"cannot tell the format of {path.name!r}: end its name in {endings}")
-    if name not in FORMATS:
-        raise ValueError(f"no format {name!r}; there are {', '.join(FORMATS)}")
-    return name
+    return format_among(FORMATS, path, name)
 
 
 def write(profile: CpuProfile, path: Path, name: str | None = None) -> None:

@@ -5,7 +5,7 @@ Must never leave half a file under the name that was asked for.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +38,21 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Profile], str | bytes]]]] = {
 
 def format_of(path: Path, name: str | None = None) -> str:
     """The format's name; `ValueError`, which lists them, where none fits."""
+    return format_among(FORMATS, path, name)
+
+
+def format_among(
+    formats: Mapping[str, tuple[str, object]], path: Path, name: str | None = None
+) -> str:
+    """As `format_of`, for any table from names to endings and something more."""
     if name is None:
-        for found, (ending, _) in FORMATS.items():
+        for found, (ending, _) in formats.items():
             if path.name.endswith(ending):
                 return found
-        endings = ", ".join(f"{ending} ({found})" for found, (ending, _) in FORMATS.items())
+        endings = ", ".join(f"{ending} ({found})" for found, (ending, _) in formats.items())
         raise ValueError(f"cannot tell the format of {path.name!r}: end its name in {endings}")
-    if name not in FORMATS:
-        raise ValueError(f"no format {name!r}; there are {', '.join(FORMATS)}")
+    if name not in formats:
+        raise ValueError(f"no format {name!r}; there are {', '.join(formats)}")
     return name
 
 
