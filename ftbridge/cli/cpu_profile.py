@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from ftbridge.cli.report_signal import written_when_asked
+from ftbridge.cli.report_signal import report_file, written_when_asked
 from ftbridge.cli.terminal import fail, note
 
 DEFAULT_FILE: Final = "ftbridge-cpu.svg"
@@ -21,14 +21,7 @@ def read_file(context: click.Context, parameter: click.Parameter, value: str | N
         return None
     from ftbridge.cpuprofile.formats import format_of
 
-    path = Path(value)
-    try:
-        format_of(path)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}")
-    return path
+    return report_file(value, format_of)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import click
 
-from ftbridge.cli.report_signal import written_when_asked
+from ftbridge.cli.report_signal import report_file, written_when_asked
 from ftbridge.cli.terminal import note
 from ftbridge.metrics import CallMeter, register, unregister
 from ftbridge.metrics.locks import LockCollector
@@ -33,14 +33,7 @@ def read_file(context: click.Context, parameter: click.Parameter, value: str | N
     """The value of `--profile-locks`: a file that a report can be written to."""
     if value is None:
         return None
-    path = Path(value)
-    try:
-        format_of(path)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}")
-    return path
+    return report_file(value, format_of)
 
 
 def _read_injections(
